@@ -35,6 +35,9 @@ static rocksdb_options_t *make_options(const store_rocksdb_options_t *sizes, roc
     rocksdb_options_set_max_background_jobs(options,
                                             sizes->background_jobs ? sizes->background_jobs : 2);
     rocksdb_options_set_bytes_per_sync(options, MIB);
+    /* Damage in the middle of the log must show when opening, and not silently cut off what was
+       acknowledged after it; only a torn last record is what a crash leaves. */
+    rocksdb_options_set_wal_recovery_mode(options, rocksdb_tolerate_corrupted_tail_records_recovery);
     /* Most bytes are sealed and don't compress. */
     rocksdb_options_set_compression(options, rocksdb_no_compression);
 
