@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The one line that says what went wrong. */
+#include "client/ui/complaint.h"
+
+#include "client/ui/exit_code.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void add_format(text_buffer_t *out, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static void add_format(text_buffer_t *out, const char *format, va_list arguments)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        abort();
+    text_buffer_add_text(out, text);
+    free(text);
+}
+
+void invocation_wipe(invocation_t *self)
+{
+    free(self->words);
+    self->words = NULL;
+    text_buffer_wipe(&self->what);
+    text_buffer_wipe(&self->cause);
+    text_buffer_wipe(&self->advice);
+}
+
+status_t complain(invocation_t *self, status_t status, const char *format, ...)
+{
+    va_list arguments;
+    text_buffer_wipe(&self->what);
+    text_buffer_wipe(&self->cause);
+    text_buffer_wipe(&self->advice);
+    va_start(arguments, format);
+    add_format(&self->what, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+void complain_cause(invocation_t *self, const char *cause)
+{
+    if (!cause || !*cause)
+        return;
+    text_buffer_wipe(&self->cause);
+    text_buffer_add_text(&self->cause, cause);
+}
+
+void complain_cause_text(invocation_t *self, text_t cause)
+{
+    if (!cause.size)
+        return;
+    text_buffer_wipe(&self->cause);
+    text_buffer_add(&self->cause, cause.data, cause.size);
+}
+
+void complain_advice(invocation_t *self, const char *advice)
+{
+    text_buffer_wipe(&self->advice);
+    text_buffer_add_text(&self->advice, advice);
+}
+
+char *complaint_line(const invocation_t *self, status_t status)
+{
+    text_buffer_t out = {0};
+    const char *advice = self->advice.size ? self->advice.bytes : exit_code_advice(status);
+    const char *cause = self->cause.size ? self->cause.bytes : status_text(status);
+    text_buffer_add_format(&out, "%s (%s)",
+                           self->what.size ? self->what.bytes : "this could not be done",
+                           status_name(status));
+    if (status != STATUS_USAGE || self->cause.size)
+        text_buffer_add_format(&out, ": %s", cause);
+    if (advice)
+        text_buffer_add_format(&out, "; %s", advice);
+    return text_buffer_take(&out);
+}
+
+void complaint_print(const invocation_t *self, status_t status)
+{
+    if (status == STATUS_OK || (status == STATUS_INTERRUPTED && !self->what.size))
+        return;
+    char *line = complaint_line(self, status);
+    char *shown = format_error(&self->err_format, line);
+    fprintf(self->err, "%s\n", shown);
+    fflush(self->err);
+    free(shown);
+    free(line);
+}
+
+void remark(const invocation_t *self, const char *format, ...)
+{
+    if (self->globals.quiet)
+        return;
+    text_buffer_t text = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    add_format(&text, format, arguments);
+    va_end(arguments);
+    char *shown = format_styled(&self->err_format, FORMAT_PLAIN, text.bytes);
+    fprintf(self->err, "%s\n", shown);
+    fflush(self->err);
+    free(shown);
+    text_buffer_wipe(&text);
+}
+
+void warn_user(const invocation_t *self, const char *format, ...)
+{
+    text_buffer_t text = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    add_format(&text, format, arguments);
+    va_end(arguments);
+    char *shown = format_warning(&self->err_format, text.bytes);
+    fprintf(self->err, "%s\n", shown);
+    fflush(self->err);
+    free(shown);
+    text_buffer_wipe(&text);
+}
