@@ -132,6 +132,12 @@ void overlay_put_new(overlay_t *self, const void *key, size_t key_size, const vo
     put(self, key, key_size, value, value_size, 0);
 }
 
+void overlay_put_known(overlay_t *self, const void *key, size_t key_size, const void *value,
+                       size_t value_size, uint64_t version)
+{
+    put(self, key, key_size, value, value_size, version);
+}
+
 /* What the entry becomes when its record goes. */
 static entry_t deleted(const entry_t *entry, bool in_range)
 {

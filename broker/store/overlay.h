@@ -64,6 +64,11 @@ MUST_CHECK status_t overlay_put(overlay_t *self, const void *key, size_t key_siz
 void overlay_put_new(overlay_t *self, const void *key, size_t key_size, const void *value,
                      size_t value_size);
 
+/* Puts a record whose version the caller knows (from a range or get, or its own count of puts), without a read or an expectation: something else must guard it.
+ */
+void overlay_put_known(overlay_t *self, const void *key, size_t key_size, const void *value,
+                       size_t value_size, uint64_t version);
+
 /* Deletes a record, present or not. */
 void overlay_delete(overlay_t *self, const void *key, size_t key_size);
 

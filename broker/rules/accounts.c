@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Accounts: a name, its public key, and the signature that published them. */
+#include "broker/rules/cache.h"
+#include "broker/rules/handlers.h"
+#include "broker/rules/sessions.h"
+#include "broker/rules/storage.h"
+#include "proto/statement.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static status_t verify_registration(const rules_t *rules, const register_request_t *asked)
+{
+    buffer_t statement = {0};
+    statement_register(&statement, rules->config.broker_key, asked->name.text,
+                       asked->identity_key);
+    status_t status =
+        signature_verify(asked->signature, asked->identity_key, buffer_view(&statement));
+    buffer_free(&statement);
+    return status;
+}
+
+status_t handle_register(request_t *request)
+{
+    rules_t *rules = request->rules;
+    const register_request_t *asked = &request->message->body.register_request;
+    if (name_size(&asked->name) == 0)
+        return STATUS_BAD_NAME;
+    if (sodium_is_zero(asked->identity_key, KEY_BYTES))
+        return STATUS_BAD_KEY;
+    if (!bucket_take(&request->peer->bucket, rules->config.challenge_connection, rules->mono_ms) ||
+        !bucket_take(&rules->register_bucket, rules->config.register_all, rules->mono_ms))
+        return STATUS_RATE_LIMITED;
+    status_t status = verify_registration(rules, asked);
+    if (status != STATUS_OK)
+        return status;
+    account_t account;
+    status = load_account(rules, &asked->name, &account);
+    if (status == STATUS_OK) {
+        bool same = sodium_memcmp(account.identity_key, asked->identity_key, KEY_BYTES) == 0;
+        return same && account.alive ? STATUS_OK : STATUS_NAME_TAKEN;
+    }
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    account = (account_t){.since_ms = rules->now_ms, .alive = true};
+    memcpy(account.identity_key, asked->identity_key, KEY_BYTES);
+    memcpy(account.signature, asked->signature, SIGNATURE_BYTES);
+    save_account(rules, &asked->name, &account);
+    return STATUS_OK;
+}
+
+status_t handle_whois(request_t *request)
+{
+    const whois_request_t *asked = &request->message->body.whois_request;
+    if (name_size(&asked->name) == 0)
+        return STATUS_BAD_NAME;
+    account_t account;
+    status_t status = load_account(request->rules, &asked->name, &account);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !account.alive))
+        return STATUS_UNKNOWN_USER;
+    if (status != STATUS_OK)
+        return status;
+    whois_reply_t *reply = &request->reply.whois_reply;
+    memcpy(reply->identity_key, account.identity_key, KEY_BYTES);
+    memcpy(reply->signature, account.signature, SIGNATURE_BYTES);
+    reply->since_ms = account.since_ms;
+    return STATUS_OK;
+}
+
+typedef struct {
+    uint8_t (*ids)[GROUP_ID_BYTES];
+    size_t count;
+} asked_groups_t;
+
+static bool collect_asked(void *context, const store_record_t *record)
+{
+    asked_groups_t *asked = context;
+    memcpy(asked->ids[asked->count++], record->key + record->key_size - GROUP_ID_BYTES,
+           GROUP_ID_BYTES);
+    return asked->count < GROUPS_PER_USER_MAX;
+}
+
+/* Takes back the join requests that still wait: nobody should be added who can't log in. */
+static status_t withdraw_joins(rules_t *rules, const name_t *user)
+{
+    asked_groups_t asked = {.ids = rules_lend(rules, GROUPS_PER_USER_MAX * GROUP_ID_BYTES)};
+    store_key_t prefix = key_of_name(KEY_ASKED, user);
+    status_t status =
+        visit_prefix(rules, &prefix, NULL, GROUPS_PER_USER_MAX, collect_asked, &asked);
+    group_t **groups = rules_lend(rules, (asked.count + 1) * sizeof *groups);
+    for (size_t i = 0; i < asked.count && status == STATUS_OK; i++) {
+        status = cache_group(rules, asked.ids[i], true, &groups[i]);
+        if (status == STATUS_UNKNOWN_GROUP)
+            status = STATUS_OK;
+    }
+    for (size_t i = 0; i < asked.count && status == STATUS_OK; i++) {
+        store_key_t join = key_of_group_name(KEY_JOIN, asked.ids[i], user);
+        store_key_t mark = key_of_name_group(KEY_ASKED, user, asked.ids[i]);
+        erase(rules, &join);
+        erase(rules, &mark);
+        if (groups[i] && groups[i]->head.pending_joins > 0) {
+            groups[i]->head.pending_joins--;
+            cache_group_changed(rules, groups[i]);
+        }
+    }
+    return status;
+}
+
+status_t handle_unregister(request_t *request)
+{
+    rules_t *rules = request->rules;
+    name_t name = request->user->name;
+    account_t account;
+    status_t status = load_account(rules, &name, &account);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_UNKNOWN_USER : status;
+    buffer_t statement = {0};
+    statement_unregister(&statement, rules->config.broker_key, name.text);
+    status = signature_verify(request->message->body.unregister_request.signature,
+                              account.identity_key, buffer_view(&statement));
+    buffer_free(&statement);
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < request->user->member_count; i++)
+        if (member_is_current(request->user->members[i]))
+            return STATUS_STILL_MEMBER;
+    status = withdraw_joins(rules, &name);
+    if (status != STATUS_OK)
+        return status;
+    account.alive = false;
+    save_account(rules, &name, &account);
+    sessions_end_user(rules, &name, STATUS_NOT_LOGGED_IN);
+    request->user = NULL;
+    return STATUS_OK;
+}
