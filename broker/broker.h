@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* A whole broker: opens what it needs in the right order, runs, and closes it again. */
+#ifndef CONCLAVE_BROKER_BROKER_H
+#define CONCLAVE_BROKER_BROKER_H
+
+#include "broker/log.h"
+#include "broker/options.h"
+
+#define BROKER_URL_NAME "broker.url"
+
+/* Runs until a signal (signal_fd of signals_open) says stop. What goes wrong at the start is logged
+   as an error with its cause and what to do about it; the status says no more than the log. */
+MUST_CHECK status_t broker_run(const options_t *options, log_t *log, int signal_fd);
+
+#endif

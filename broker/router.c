@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* One thread owns socket and rules; the writer's thread has the batch's unit while it syncs. */
+#include "broker/router.h"
+
+#include "broker/frame_queue.h"
+#include "broker/router_report.h"
+#include "broker/signals.h"
+#include "broker/writer.h"
+#include "proto/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* A batch ends with the first of these. */
+#define BATCH_FRAMES FRAME_QUEUE_FRAMES
+#define BATCH_BYTES  ((size_t)4 * 1024 * 1024)
+#define BATCH_US     8000
+
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 5000
+#define POLL_MAX_MS    5000
+
+typedef enum { STORE_OPEN, STORE_CLOSED, STORE_REOPENING } store_state_t;
+
+typedef struct {
+    const router_options_t *with;
+    const rules_counters_t *rules_counters;
+    writer_t *writer;
+    frame_queue_t *queue;
+    uint64_t now_ms; /* CLOCK_BOOTTIME, read once a turn of the loop */
+    store_state_t store_state;
+    bool is_full;
+    status_t outcome; /* of the unit that is being written */
+    uint64_t backoff_ms;
+    uint64_t reopen_at_ms;
+    uint64_t report_at_ms;
+    bool is_stopping;
+} router_t;
+
+static uint64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void send_outputs(router_t *self)
+{
+    rules_output_t output;
+    while (rules_next_output(self->with->rules, &output)) {
+        send_result_t result = router_socket_send(self->with->socket, output.peer, output.frame);
+        if (result == SEND_OK) {
+            continue;
+        }
+        /* Nobody waits for a slow client: it asks again, or polls. */
+        counter_add(&self->with->counters->replies_dropped, output.replies);
+        counter_add(&self->with->counters->pushes_dropped, output.pushes);
+        if (result == SEND_GONE) {
+            counter_add(&self->with->counters->peers_gone, 1);
+            rules_peer_gone(self->with->rules, output.peer->id, output.peer->id_size);
+        }
+    }
+}
+
+static void store_is_closed(router_t *self, status_t status)
+{
+    self->store_state = STORE_CLOSED;
+    self->backoff_ms = self->backoff_ms == 0 ? BACKOFF_MIN_MS : self->backoff_ms * 2;
+    self->backoff_ms = self->backoff_ms < BACKOFF_MAX_MS ? self->backoff_ms : BACKOFF_MAX_MS;
+    self->reopen_at_ms = self->now_ms + self->backoff_ms;
+    LOG(self->with->log, LEVEL_ERROR, log_event("store_failed"), log_status("cause", status),
+        log_text("text", status_text(status)), log_count("reopen_in_ms", self->backoff_ms));
+}
+
+static void count_write(router_t *self, status_t outcome)
+{
+    counters_t *counters = self->with->counters;
+    if (outcome == STATUS_OK) {
+        counter_add(&counters->writes, 1);
+        if (self->is_full) {
+            self->is_full = false;
+            LOG(self->with->log, LEVEL_INFO, log_event("store_has_room_again"));
+        }
+    } else if (outcome == STATUS_STORE_FULL) {
+        counter_add(&counters->writes_refused, 1);
+        if (!self->is_full) {
+            self->is_full = true;
+            LOG(self->with->log, LEVEL_ERROR, log_event("store_nearly_full"),
+                log_text("text", "the disk's free space is below the reserve; nothing is stored "
+                                 "until there is room again"));
+        }
+    } else {
+        counter_add(&counters->writes_failed, 1);
+    }
+}
+
+/* The batch's write is done: release, or drop, what was to be answered. */
+static void turn_finish(router_t *self, status_t status)
+{
+    status_t outcome = status == STATUS_OK ? self->outcome : status;
+    count_write(self, outcome);
+    if (outcome == STATUS_CONFLICT) {
+        LOG(self->with->log, LEVEL_ERROR, log_event("store_conflict"),
+            log_text("text", "a record changed under the broker; its copies are read again"));
+    } else if (outcome != STATUS_OK && outcome != STATUS_STORE_FULL) {
+        store_is_closed(self, outcome);
+    }
+    rules_finish(self->with->rules, outcome);
+    send_outputs(self);
+}
+
+static void reopen_finish(router_t *self, status_t status)
+{
+    if (status != STATUS_OK) {
+        store_is_closed(self, status);
+        return;
+    }
+    self->store_state = STORE_OPEN;
+    self->backoff_ms = 0;
+    rules_reset_caches(self->with->rules);
+    LOG(self->with->log, LEVEL_INFO, log_event("store_reopened"));
+}
+
+static void writer_done(router_t *self)
+{
+    status_t status = writer_take(self->writer, NULL);
+    if (self->store_state == STORE_REOPENING) {
+        reopen_finish(self, status);
+    } else {
+        turn_finish(self, status);
+    }
+}
+
+static void receive_some(router_t *self)
+{
+    while (!frame_queue_is_full(self->queue) &&
+           router_socket_receive(self->with->socket, frame_queue_slot(self->queue))) {
+        frame_queue_push(self->queue);
+    }
+}
+
+/* Feeds frames to the rules until there are no more, or the batch is large enough. */
+static void turn_feed(router_t *self)
+{
+    rules_t *rules = self->with->rules;
+    uint64_t started_us = clock_us(CLOCK_MONOTONIC);
+    for (size_t frames = 0; frames < BATCH_FRAMES; frames++) {
+        if (self->queue->count == 0) {
+            receive_some(self);
+        }
+        received_frame_t *frame = frame_queue_first(self->queue);
+        if (!frame) {
+            break;
+        }
+        rules_receive(rules, &frame->peer, received_frame_bytes(frame));
+        frame_queue_pop(self->queue);
+        if (rules_write_bytes(rules) >= BATCH_BYTES ||
+            clock_us(CLOCK_MONOTONIC) - started_us >= BATCH_US) {
+            break;
+        }
+    }
+}
+
+static void turn_run(router_t *self)
+{
+    rules_t *rules = self->with->rules;
+    const store_unit_t *units = NULL;
+    rules_begin(rules, clock_us(CLOCK_REALTIME) / 1000, self->now_ms);
+    turn_feed(self);
+    rules_tick(rules);
+    size_t count = rules_prepare(rules, &units);
+    counter_add(&self->with->counters->batches, 1);
+    if (count == 0) {
+        rules_finish(rules, STATUS_OK);
+        send_outputs(self);
+    } else if (self->store_state != STORE_OPEN) {
+        rules_finish(rules, STATUS_STORE_FAILED);
+    } else {
+        writer_write(self->writer, units, count, &self->outcome);
+    }
+}
+
+/* What can be done while the writer is idle. */
+static void go_on(router_t *self)
+{
+    if (self->store_state == STORE_CLOSED && self->now_ms >= self->reopen_at_ms) {
+        self->store_state = STORE_REOPENING;
+        writer_reopen(self->writer);
+        return;
+    }
+    if (self->queue->count > 0 || rules_next_tick(self->with->rules) <= self->now_ms) {
+        turn_run(self);
+    }
+}
+
+static void handle_signal(router_t *self)
+{
+    switch (signals_read(self->with->signal_fd)) {
+    case SIGNAL_STOP:
+        if (!self->is_stopping) {
+            LOG(self->with->log, LEVEL_INFO, log_event("stopping"));
+        }
+        self->is_stopping = true;
+        break;
+    case SIGNAL_RELOAD:
+        LOG(self->with->log, LEVEL_INFO, log_event("signal_ignored"), log_text("signal", "SIGHUP"));
+        break;
+    case SIGNAL_NONE:
+        break;
+    }
+}
+
+static void report_when_due(router_t *self)
+{
+    if (self->with->report_ms && self->now_ms >= self->report_at_ms) {
+        self->report_at_ms = self->now_ms + self->with->report_ms;
+        router_report(self->with->log, self->with->counters, self->rules_counters);
+    }
+}
+
+static long poll_timeout_ms(const router_t *self)
+{
+    uint64_t until = self->now_ms + POLL_MAX_MS;
+    if (!writer_is_busy(self->writer)) {
+        uint64_t tick = rules_next_tick(self->with->rules);
+        until = tick < until ? tick : until;
+        if (self->store_state == STORE_CLOSED && self->reopen_at_ms < until) {
+            until = self->reopen_at_ms;
+        }
+        if (self->queue->count > 0) {
+            return 0;
+        }
+    }
+    return until > self->now_ms ? (long)(until - self->now_ms) : 0;
+}
+
+/* Waits for the socket, the writer or a signal, and takes in what came. */
+static status_t wait_and_take(router_t *self)
+{
+    zmq_pollitem_t items[] = {
+        {.fd = self->with->signal_fd, .events = ZMQ_POLLIN},
+        {.fd = writer_fd(self->writer), .events = ZMQ_POLLIN},
+        {.socket = self->with->socket->handle, .events = ZMQ_POLLIN},
+    };
+    /* With a full queue the socket would be ready at once, again and again. */
+    int count = frame_queue_is_full(self->queue) ? 2 : 3;
+    if (zmq_poll(items, count, poll_timeout_ms(self)) < 0 && errno != EINTR) {
+        return STATUS_IO_ERROR;
+    }
+    self->now_ms = clock_us(CLOCK_BOOTTIME) / 1000;
+    if (items[0].revents) {
+        handle_signal(self);
+    }
+    if (items[1].revents) {
+        writer_done(self);
+    }
+    if (count == 3 && items[2].revents) {
+        receive_some(self);
+    }
+    return STATUS_OK;
+}
+
+/* Finishes the batch in progress, and answers with DRAINING what has arrived by now. */
+static void drain(router_t *self)
+{
+    if (writer_is_busy(self->writer)) {
+        writer_done(self);
+    }
+    rules_drain(self->with->rules);
+    receive_some(self);
+    turn_run(self);
+    if (writer_is_busy(self->writer)) {
+        writer_done(self);
+    }
+    frame_queue_wipe(self->queue);
+}
+
+status_t router_run(const router_options_t *options)
+{
+    status_t status = STATUS_OK;
+    router_t self = {.with = options, .writer = writer_new(options->store)};
+    if (!self.writer) {
+        return STATUS_IO_ERROR;
+    }
+    self.queue = mem_zalloc(1, sizeof *self.queue);
+    self.rules_counters = rules_counters(options->rules);
+    self.now_ms = clock_us(CLOCK_BOOTTIME) / 1000;
+    self.report_at_ms = self.now_ms + options->report_ms;
+    while (status == STATUS_OK && !self.is_stopping) {
+        status = wait_and_take(&self);
+        if (!writer_is_busy(self.writer)) {
+            go_on(&self);
+        }
+        report_when_due(&self);
+    }
+    drain(&self);
+    router_report(options->log, options->counters, self.rules_counters);
+    writer_destroy(&self.writer);
+    free(self.queue);
+    return status;
+}

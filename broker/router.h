@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The broker's loop: takes requests in batches through the rules, the writer and back out. */
+#ifndef CONCLAVE_BROKER_ROUTER_H
+#define CONCLAVE_BROKER_ROUTER_H
+
+#include "broker/log.h"
+#include "broker/router_socket.h"
+#include "broker/rules/rules.h"
+
+/* All is borrowed, and used by nobody else while router_run runs (the counters, the log apart). */
+typedef struct {
+    router_socket_t *socket;
+    rules_t *rules;
+    store_t *store;
+    counters_t *counters;
+    log_t *log;
+    int signal_fd;      /* of signals_open */
+    uint64_t report_ms; /* between two lines of counters; 0: only at the end */
+} router_options_t;
+
+/*
+ * Runs until SIGTERM or SIGINT, then drains: new requests are refused with DRAINING, the batch in
+ * progress is finished and answered.
+ *
+ *   receive -> rules -> [write in the writer's thread, meanwhile receive] -> replies, pushes -> ...
+ *
+ * After a failed write nothing of that batch is answered; the store is closed and opened again, at
+ * first after 100 ms, then less and less often, down to every 5 s.
+ * STATUS_IO_ERROR: the writer's thread or the poll failed.
+ */
+MUST_CHECK status_t router_run(const router_options_t *options);
+
+#endif

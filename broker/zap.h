@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The ZAP handler (ZeroMQ RFC 27): accepts every CURVE client within the quota, and hands its
+   public key on as the User-Id of whatever it sends. */
+#ifndef CONCLAVE_BROKER_ZAP_H
+#define CONCLAVE_BROKER_ZAP_H
+
+#include "broker/counters.h"
+#include "broker/log.h"
+#include "proto/limits.h"
+
+#include <czmq.h>
+
+#define ZAP_DOMAIN "conclave"
+
+/* Must live, unchanged, until the actor is destroyed. */
+typedef struct {
+    log_t *log;
+    counters_t *counters;
+    uint64_t connections_max;
+    atomic_bool
+        is_bound; /* set before zactor_new returns: false means that another handler is there */
+} zap_options_t;
+
+/* A zactor: zactor_new(zap_actor, &options). Make it before the ROUTER is bound, destroy it after.
+ */
+void zap_actor(zsock_t *pipe, void *options);
+
+/* The CURVE key behind a User-Id that this handler gave. False if it is none. */
+bool zap_user_key(uint8_t out[static KEY_BYTES], const char *user_id);
+
+/* How many connections leave a tenth of the descriptors (and what the store needs) free. Raises the
+   soft limit of descriptors to the hard one first. */
+uint64_t zap_connection_quota(void);
+
+#endif
