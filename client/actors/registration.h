@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Publishes an identity's name and key at a broker: the one request made before there is an
+ * account, and so without an engine. */
+#ifndef CONCLAVE_CLIENT_ACTORS_REGISTRATION_H
+#define CONCLAVE_CLIENT_ACTORS_REGISTRATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/status.h"
+
+struct identity; /* client/keys/identity.h */
+
+typedef struct {
+    const struct identity *identity;
+    const char *broker_url; /* tcp://HOST:PORT#KEY */
+    uint64_t timeout_ms;
+    bool (*is_cancelled)(void *context); /* asked a few times a second */
+    void *context;
+} registration_t;
+
+/*
+ * Connects, says hello, registers; tries again until the time is over. Repeating it for the same
+ * identity is harmless. *was_sent: the broker may have stored the registration even though no
+ * answer came. STATUS_NAME_TAKEN and whatever else the broker refuses with, STATUS_BAD_ENDPOINT,
+ * STATUS_WRONG_BROKER, STATUS_UNREACHABLE (never connected), STATUS_TIMED_OUT, STATUS_INTERRUPTED,
+ * STATUS_IO_ERROR.
+ */
+MUST_CHECK status_t registration_run(const registration_t *self, bool *was_sent);
+
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Texts on their way. Each group has one in flight: a refused text must never be overtaken by a later one, and with several in flight a transient refusal of the
+ * first (a rate limit, a full disk) would let the second in, whose higher generation then shuts the first out for good. Order costs a round trip a text.
+ *
+ *   typed -sealed and stored-> sent -refused for now-> the same bytes again
+ *                                   -refused for good in this epoch-> sealed again, same number, in an epoch entered by a verified commit
+ *                                   -acked or seen in the log-> a line, and gone
+ */
+#include "client/core/member.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/memory.h"
+
+#define OUTBOX_ROW_FORMAT 1
+
+void outbox_entry_wipe(outbox_entry_t *entry)
+{
+    buffer_wipe(&entry->text);
+    buffer_free(&entry->sealed);
+    *entry = (outbox_entry_t){0};
+}
+
+void outbox_row_write(const outbox_entry_t *entry, buffer_t *out)
+{
+    buffer_u8(out, OUTBOX_ROW_FORMAT);
+    buffer_u64(out, entry->index);
+    buffer_u64(out, entry->number);
+    buffer_u64(out, entry->epoch);
+    buffer_u64(out, entry->generation);
+    buffer_u64(out, entry->typed_ms);
+    buffer_u8(out, entry->is_acked);
+    buffer_u8(out, entry->is_stale);
+    buffer_u64(out, entry->sequence);
+    buffer_u64(out, entry->time_ms);
+    buffer_lp(out, entry->text.data, entry->text.size);
+    buffer_lp(out, entry->sealed.data, entry->sealed.size);
+}
+
+status_t outbox_row_read(outbox_entry_t *entry, bytes_t bytes)
+{
+    *entry = (outbox_entry_t){0};
+    reader_t in = reader_of(bytes.data, bytes.size);
+    uint8_t format = reader_u8(&in);
+    if (reader_ok(&in) && format > OUTBOX_ROW_FORMAT)
+        return STATUS_NEWER_FORMAT;
+    entry->index = reader_u64(&in);
+    entry->number = reader_u64(&in);
+    entry->epoch = reader_u64(&in);
+    entry->generation = reader_u64(&in);
+    entry->typed_ms = reader_u64(&in);
+    entry->is_acked = reader_u8(&in);
+    entry->is_stale = reader_u8(&in);
+    entry->sequence = reader_u64(&in);
+    entry->time_ms = reader_u64(&in);
+    uint32_t text_size = reader_u32(&in);
+    const uint8_t *text = reader_take(&in, text_size);
+    uint32_t sealed_size = reader_u32(&in);
+    const uint8_t *sealed = reader_take(&in, sealed_size);
+    if (!reader_done(&in) || !text_size)
+        return STATUS_DAMAGED_FILE;
+    buffer_append(&entry->text, text, text_size);
+    if (sealed_size)
+        buffer_append(&entry->sealed, sealed, sealed_size);
+    return STATUS_OK;
+}
+
+static void save(member_core_t *self, const group_t *group, const outbox_entry_t *entry)
+{
+    row_key_t key = row_key_of_number(ROW_OUTBOX, group->id, entry->index);
+    buffer_t value = {0};
+    outbox_row_write(entry, &value);
+    writes_put(&self->effects->writes, row_key_view(&key), buffer_view(&value));
+    buffer_wipe(&value);
+}
+
+static void answer(member_core_t *self, outbox_entry_t *entry, status_t status, const char *detail)
+{
+    if (!entry->request)
+        return;
+    local_send_reply_t reply = {.sequence = entry->sequence,
+                                .number = entry->number,
+                                .time_ms = entry->time_ms,
+                                .detail = text_of(detail ? detail : "")};
+    member_reply(self, entry->screen, entry->request, LOCAL_VERB_send, status, &reply);
+    entry->request = 0;
+}
+
+static void drop(member_core_t *self, group_t *group, size_t at)
+{
+    row_key_t key = row_key_of_number(ROW_OUTBOX, group->id, group->outbox[at].index);
+    writes_delete(&self->effects->writes, row_key_view(&key));
+    outbox_entry_wipe(&group->outbox[at]);
+    group->outbox_count--;
+    memmove(&group->outbox[at], &group->outbox[at + 1],
+            (group->outbox_count - at) * sizeof *group->outbox);
+}
+
+static status_t may_send(group_t *group, const local_send_request_t *body)
+{
+    if (!group)
+        return STATUS_NOT_MEMBER; /* whether it exists is the broker's to know */
+    if (!body->text.size)
+        return STATUS_INVALID;
+    if (group->phase == GROUP_LOST || group->is_out_of_step)
+        return STATUS_OUT_OF_STEP;
+    if (group->phase == GROUP_LEFT || group->phase == GROUP_LEAVING)
+        return STATUS_NOT_MEMBER;
+    return group->outbox_count < OUTBOX_MAX ? STATUS_OK : STATUS_TOO_MANY;
+}
+
+void member_send(member_core_t *self, uint64_t screen, uint64_t request,
+                 const local_send_request_t *body)
+{
+    group_t *group = member_group_named(self, &body->name);
+    status_t status = may_send(group, body);
+    if (status) {
+        member_refuse(self, screen, request, LOCAL_VERB_send, status, NULL);
+        return;
+    }
+    if (group->outbox_count == group->outbox_capacity) {
+        group->outbox_capacity = group->outbox_capacity ? 2 * group->outbox_capacity : 8;
+        group->outbox =
+            mem_realloc(group->outbox, group->outbox_capacity, sizeof *group->outbox);
+    }
+    outbox_entry_t *entry = &group->outbox[group->outbox_count++];
+    *entry = (outbox_entry_t){.index = group->next_outbox++,
+                              .typed_ms = self->now.wall_ms,
+                              .screen = screen,
+                              .request = request};
+    buffer_append(&entry->text, body->text.data, body->text.size);
+    group->is_dirty = true;
+    save(self, group, entry);
+    local_queued_push_t push = {.request_id = request};
+    buffer_t frame = {0};
+    local_write_push(&frame, LOCAL_VERB_queued, ++self->push_count, &push);
+    frames_add(&self->effects->screens, screen, &frame);
+}
+
+void member_outbox_count(member_core_t *self, uint64_t screen, uint64_t request,
+                         const local_outbox_request_t *body)
+{
+    local_outbox_reply_t reply = {0};
+    for (size_t i = 0; i < self->group_count; i++) {
+        group_t *group = self->groups[i];
+        if (name_size(&body->name) && !name_equal(&body->name, &group->name))
+            continue;
+        for (size_t k = group->outbox_count; k-- > 0;) {
+            outbox_entry_t *entry = &group->outbox[k];
+            if (reply.dropped < body->drop && !entry->number) { /* the newest first */
+                answer(self, entry, STATUS_INTERRUPTED, "dropped");
+                drop(self, group, k);
+                reply.dropped++;
+            } else if (!entry->is_acked) {
+                reply.waiting++;
+            }
+        }
+    }
+    member_reply(self, screen, request, LOCAL_VERB_outbox, STATUS_OK, &reply);
+}
+
+/* The oldest that the broker doesn't have yet. */
+static outbox_entry_t *head(const group_t *group)
+{
+    for (size_t i = 0; i < group->outbox_count; i++)
+        if (!group->outbox[i].is_acked)
+            return &group->outbox[i];
+    return NULL;
+}
+
+static outbox_entry_t *find(group_t *group, uint64_t index)
+{
+    for (size_t i = 0; i < group->outbox_count; i++)
+        if (group->outbox[i].index == index)
+            return &group->outbox[i];
+    return NULL;
+}
+
+static status_t seal(member_core_t *self, group_t *group, outbox_entry_t *entry)
+{
+    buffer_t content = {0};
+    message_header_t header;
+    uint64_t number = entry->number ? entry->number : group->next_number;
+    buffer_clear(&entry->sealed);
+    text_t text = {(const char *)entry->text.data, entry->text.size};
+    status_t status = text_content_write(entry->typed_ms, text, &content);
+    if (!status)
+        status = group_state_seal(group->keys, self->identity, MESSAGE_TYPE_TEXT, number,
+                                  buffer_view(&content), &entry->sealed, &header);
+    buffer_wipe(&content);
+    if (status)
+        return status;
+    if (!entry->number)
+        entry->number = group->next_number++;
+    entry->epoch = header.epoch;
+    entry->generation = header.generation;
+    group->is_dirty = group->keys_dirty = true;
+    save(self, group, entry);
+    return STATUS_OK;
+}
+
+static void refuse_for_good(member_core_t *self, group_t *group, outbox_entry_t *entry,
+                            status_t why)
+{
+    if (!entry->request) {
+        name_t me = *identity_name(self->identity);
+        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_REFUSED, &me,
+                      "a text of yours was not sent: %s: %.120s", status_name(why),
+                      status_text(why));
+    }
+    answer(self, entry, why, status_text(why));
+    drop(self, group, (size_t)(entry - group->outbox));
+}
+
+/* Acked at a place in the log where something else stands: the broker lied about one of the two. */
+static void drop_displaced(member_core_t *self, group_t *group)
+{
+    name_t me = *identity_name(self->identity);
+    for (size_t i = group->outbox_count; i-- > 0;) {
+        const outbox_entry_t *entry = &group->outbox[i];
+        if (!entry->is_acked || entry->sequence > group->cursor)
+            continue;
+        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &me,
+                      "the broker said that it stored a message of yours at %llu, but another "
+                      "event stands there",
+                      (unsigned long long)entry->sequence);
+        drop(self, group, i);
+    }
+}
+
+void member_outbox_work(member_core_t *self, group_t *group)
+{
+    if (!group_is_current(group) || group->phase != GROUP_ACTIVE || group->is_sending ||
+        group->is_out_of_step)
+        return;
+    drop_displaced(self, group);
+    outbox_entry_t *entry = head(group);
+    if (!entry || entry->is_stale || (group->is_held && self->now.boot_ms < group->send_at_ms))
+        return;
+    if (!entry->sealed.size && !session_is_ready(&self->session))
+        return; /* what was never sealed can still be dropped */
+    if (!entry->sealed.size) {
+        status_t status = seal(self, group, entry);
+        if (status) {
+            refuse_for_good(self, group, entry, status);
+            return;
+        }
+    }
+    send_request_t request = {.sealed = buffer_view(&entry->sealed)};
+    memcpy(request.group, group->id, GROUP_ID_BYTES);
+    group->is_sending = true;
+    session_call(&self->session, self->now, VERB_send, group->id, entry->index, &request,
+                 self->effects);
+}
+
+void member_outbox_new_epoch(group_t *group)
+{
+    group->is_held = false;
+    for (size_t i = 0; i < group->outbox_count; i++)
+        group->outbox[i].is_stale = false;
+}
+
+static void hold(member_core_t *self, group_t *group, status_t why)
+{
+    name_t me = *identity_name(self->identity);
+    if (why == STATUS_REKEY_DUE && !group->is_held)
+        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_HELD, &me,
+                      "messages wait until somebody who left is out of the keys");
+    group->is_held = true;
+    group->send_at_ms = self->now.boot_ms + self->config.poll_period_ms;
+    member_polls_now(self);
+}
+
+/* The broker has it. It leaves the outbox when it comes back in the log. */
+static void acked(member_core_t *self, group_t *group, outbox_entry_t *entry,
+                  const send_reply_t *reply)
+{
+    group->is_held = false;
+    entry->is_acked = true;
+    entry->sequence = reply->sequence;
+    entry->time_ms = reply->time_ms;
+    save(self, group, entry);
+    answer(self, entry, STATUS_OK, NULL);
+}
+
+void member_send_answered(member_core_t *self, const call_t *call, status_t status,
+                          const message_t *reply)
+{
+    group_t *group = member_group(self, call->group);
+    if (!group)
+        return;
+    group->is_sending = false;
+    outbox_entry_t *entry = find(group, call->subject);
+    if (!entry || entry->is_acked)
+        return; /* it came back in the log meanwhile */
+    if (!reply) { /* the session stopped: the text stays */
+        answer(self, entry, status, status_text(status));
+        hold(self, group, status);
+        return;
+    }
+    switch (status) {
+    case STATUS_OK:
+        acked(self, group, entry, &reply->body.send_reply);
+        break;
+    case STATUS_REKEY_DUE:
+    case STATUS_EPOCH_AHEAD:
+        hold(self, group, status);
+        break;
+    case STATUS_STALE_EPOCH:
+    case STATUS_GENERATION_USED:
+        buffer_clear(&entry->sealed); /* a definite refusal: to be sealed again */
+        entry->is_stale = status == STATUS_STALE_EPOCH && group->keys &&
+                          group_state_epoch(group->keys) <= entry->epoch;
+        save(self, group, entry);
+        if (entry->is_stale || status == STATUS_GENERATION_USED)
+            hold(self, group, status);
+        break;
+    default:
+        refuse_for_good(self, group, entry, status);
+    }
+}
+
+bool member_outbox_confirm(member_core_t *self, group_t *group, const event_record_t *event)
+{
+    outbox_entry_t *entry = NULL;
+    for (size_t i = 0; i < group->outbox_count && !entry; i++)
+        if (group->outbox[i].sealed.size == event->payload.size &&
+            !memcmp(group->outbox[i].sealed.data, event->payload.data, event->payload.size))
+            entry = &group->outbox[i];
+    if (!entry)
+        return false;
+    local_line_record_t line = {.kind = LINE_MESSAGE,
+                                .epoch = entry->epoch,
+                                .sequence = event->sequence,
+                                .time_ms = event->time_ms,
+                                .sender = *identity_name(self->identity),
+                                .mine = 1,
+                                .generation = entry->generation,
+                                .number = entry->number,
+                                .sent_time_ms = entry->typed_ms,
+                                .text = {(const char *)entry->text.data, entry->text.size}};
+    member_line(self, group, &line, NULL);
+    entry->sequence = event->sequence;
+    entry->time_ms = event->time_ms;
+    answer(self, entry, STATUS_OK, NULL);
+    drop(self, group, (size_t)(entry - group->outbox));
+    group->is_held = false;
+    return true;
+}
+
+void member_outbox_end(member_core_t *self, group_t *group, status_t why)
+{
+    while (group->outbox_count)
+        refuse_for_good(self, group, &group->outbox[0], why);
+    group->is_held = false;
+}
+
+uint64_t group_outbox_deadline(const group_t *group)
+{
+    const outbox_entry_t *entry = head(group);
+    bool may_send = group->phase == GROUP_ACTIVE && !group->is_out_of_step && !group->is_sending;
+    return may_send && group->is_held && entry && !entry->is_stale ? group->send_at_ms : UINT64_MAX;
+}
+
+bool group_outbox_is_busy(const member_core_t *self, const group_t *group)
+{
+    if (group->phase != GROUP_ACTIVE || group->is_out_of_step)
+        return false;
+    const outbox_entry_t *entry = head(group);
+    return group->is_sending ||
+           (entry && !entry->is_stale &&
+            !(group->is_held && self->now.boot_ms < group->send_at_ms));
+}

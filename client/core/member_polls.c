@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The member's two polling tasks, what is pushed between them, and passes. */
+#include <string.h>
+
+#include "client/core/member.h"
+#include "proto/memory.h"
+
+#include <stdlib.h>
+
+static bool begin(member_core_t *self, poll_task_t *task)
+{
+    if (task->is_running || (!task->is_due && self->now.boot_ms < task->at_ms))
+        return false;
+    task->is_running = true;
+    task->is_due = false;
+    task->running_no = ++task->started;
+    return true;
+}
+
+static void finish(member_core_t *self, poll_task_t *task, status_t status, bool has_more)
+{
+    task->is_running = false;
+    task->at_ms = self->now.boot_ms + self->config.poll_period_ms;
+    if (status)
+        return;
+    task->last_wall_ms = self->now.wall_ms;
+    if (has_more)
+        task->is_due = true;
+    else
+        task->finished = task->running_no;
+}
+
+static void poll_messages(member_core_t *self)
+{
+    cursor_record_t *cursors = mem_zalloc(self->group_count, sizeof *cursors);
+    poll_messages_request_t request = {.budget_bytes = POLL_BUDGET_MAX_BYTES,
+                                       .cursors = {cursors, 0}};
+    for (size_t i = 0; i < self->group_count && request.cursors.count < POLL_CURSORS_MAX; i++) {
+        const group_t *group = self->groups[i];
+        if (!group_is_polled(group))
+            continue;
+        cursor_record_t *cursor = &cursors[request.cursors.count++];
+        memcpy(cursor->group, group->id, GROUP_ID_BYTES);
+        cursor->cursor = group->cursor;
+    }
+    self->pushed_bytes = 0;
+    session_call(&self->session, self->now, VERB_poll_messages, NULL, 0, &request, self->effects);
+    free(cursors);
+}
+
+static void poll_keys(member_core_t *self)
+{
+    cursor_record_t *done = mem_zalloc(self->group_count, sizeof *done);
+    poll_keys_request_t request = {.done = {done, 0}};
+    for (size_t i = 0; i < self->group_count && request.done.count < POLL_CURSORS_MAX; i++) {
+        const group_t *group = self->groups[i];
+        if (!group->done_sequence)
+            continue;
+        cursor_record_t *cursor = &done[request.done.count++];
+        memcpy(cursor->group, group->id, GROUP_ID_BYTES);
+        cursor->cursor = group->done_sequence;
+    }
+    session_call(&self->session, self->now, VERB_poll_keys, NULL, 0, &request, self->effects);
+    free(done);
+}
+
+void member_polls_work(member_core_t *self)
+{
+    if (begin(self, &self->keys))
+        poll_keys(self);
+    if (begin(self, &self->messages))
+        poll_messages(self);
+}
+
+void member_polls_now(member_core_t *self)
+{
+    self->messages.is_due = true;
+    self->keys.is_due = true;
+}
+
+uint64_t member_polls_deadline(const member_core_t *self)
+{
+    uint64_t deadline = UINT64_MAX;
+    const poll_task_t *tasks[] = {&self->messages, &self->keys};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t at = tasks[i]->is_due ? 0 : tasks[i]->at_ms;
+        if (!tasks[i]->is_running && at < deadline)
+            deadline = at;
+    }
+    return deadline;
+}
+
+static void apply(member_core_t *self, const event_record_t *events, size_t count, bool is_push)
+{
+    for (size_t i = 0; i < count; i++) {
+        group_t *group = member_group(self, events[i].group);
+        if (!group || !group_is_polled(group))
+            continue;
+        if (is_push)
+            self->pushed_bytes += events[i].payload.size;
+        if (!member_event(self, group, &events[i]) && is_push && group_is_current(group) &&
+            events[i].sequence > group->cursor + 1)
+            self->messages.is_due = true; /* something in between was lost */
+    }
+}
+
+/* What the broker says of a group as a whole. It is told once, and changes nothing that this device holds. */
+static void apply_state(member_core_t *self, const group_state_record_t *state)
+{
+    group_t *group = member_group(self, state->group);
+    status_t status = status_from_wire(state->status);
+    if (!group || !group_is_polled(group) || group->alarm == status)
+        return;
+    group->alarm = status;
+    if (!status)
+        return;
+    if (group->phase == GROUP_LEAVING &&
+        (status == STATUS_NOT_MEMBER || status == STATUS_UNKNOWN_GROUP)) {
+        member_group_end(self, group, GROUP_LEFT, STATUS_ALREADY_LEFT);
+        return;
+    }
+    name_t nobody = {0};
+    member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody, "%s: %s",
+                  status_name(status), status_text(status));
+    if (status == STATUS_GONE)
+        member_group_end(self, group, GROUP_LOST, STATUS_GONE);
+}
+
+void member_messages_answered(member_core_t *self, status_t status, const message_t *reply)
+{
+    const poll_messages_reply_t *body = reply ? &reply->body.poll_messages_reply : NULL;
+    finish(self, &self->messages, status, !status && body->more);
+    if (status)
+        return;
+    apply(self, body->events.items, body->events.count, false);
+    for (size_t i = 0; i < body->states.count; i++)
+        apply_state(self, &body->states.items[i]);
+}
+
+void member_keys_answered(member_core_t *self, const call_t *call, status_t status,
+                          const message_t *reply)
+{
+    const poll_keys_reply_t *body = reply ? &reply->body.poll_keys_reply : NULL;
+    finish(self, &self->keys, status, !status && body->more && body->keys.count);
+    if (status)
+        return;
+    (void)call;
+    for (size_t i = 0; i < self->group_count; i++)
+        if (self->groups[i]->done_sequence) {
+            self->groups[i]->done_sequence = 0; /* said; if it was used since, it is said again */
+            self->groups[i]->is_dirty = true;
+        }
+    for (size_t i = 0; i < body->keys.count; i++)
+        member_welcome(self, &body->keys.items[i]);
+}
+
+void member_pushed(member_core_t *self, const message_t *push)
+{
+    if (push->verb == VERB_events) {
+        const events_push_t *body = &push->body.events_push;
+        apply(self, body->events.items, body->events.count, true);
+        if (self->pushed_bytes >= PUSH_WINDOW_BYTES / 2)
+            self->messages.is_due = true;
+    } else if (push->verb == VERB_nudge) {
+        if (push->body.nudge_push.task == TASK_KEYS)
+            self->keys.is_due = true;
+        else
+            self->messages.is_due = true;
+    }
+}
+
+static void mail_pass(member_core_t *self, uint64_t number)
+{
+    mail_t mail = {.kind = MAIL_PASS, .number = number};
+    buffer_t bytes = {0};
+    mail_write(&mail, &bytes);
+    frames_add(&self->effects->mail, 0, &bytes);
+}
+
+/* The admin side first: what it serves may have to be fetched by this side. */
+void member_pass(member_core_t *self, uint64_t screen, uint64_t request)
+{
+    ask_t *ask = member_ask(self, screen, request, LOCAL_VERB_pass);
+    mail_pass(self, ask->subject);
+}
+
+static bool is_settled(member_core_t *self)
+{
+    for (size_t i = 0; i < self->group_count; i++) {
+        const group_t *group = self->groups[i];
+        if (group->phase == GROUP_WELCOMED || group->is_asking ||
+            group_outbox_is_busy(self, group))
+            return false;
+    }
+    return !self->messages.is_due && !self->keys.is_due;
+}
+
+/* stage 0: the admin side; 1: to begin with the own side; else 2 + the number of the poll that must have ended. */
+void member_pass_work(member_core_t *self)
+{
+    size_t at = 0;
+    ask_t *ask;
+    while ((ask = member_find_ask(self, &at, LOCAL_VERB_pass, NULL))) {
+        if (ask->stage == 1 && session_is_ready(&self->session)) {
+            member_polls_now(self);
+            ask->stage = 2;
+            uint64_t messages = self->messages.started + 1, keys = self->keys.started + 1;
+            ask->subject = messages > keys ? messages : keys;
+            self->messages.started = self->keys.started = ask->subject - 1;
+        }
+        if (ask->stage == 2 && self->messages.finished >= ask->subject &&
+            self->keys.finished >= ask->subject && is_settled(self)) {
+            member_reply(self, ask->screen, ask->request, LOCAL_VERB_pass, STATUS_OK, NULL);
+            member_ask_done(self, ask);
+        } else {
+            at++;
+        }
+    }
+}
