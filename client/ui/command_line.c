@@ -33,7 +33,7 @@ static status_t check_words(invocation_t *self)
     if (self->word_count < command->words_min || self->word_count > command->words_max) {
         status_t status =
             complain(self, STATUS_USAGE, "%s %s", command->name,
-                     self->word_count < command->words_min ? "needs more" : "takes fewer words");
+                     self->word_count < command->words_min ? "needs more words" : "takes fewer words");
         text_buffer_t advice = {0};
         text_buffer_add_format(&advice, "usage: conclave %s %s", command->name, command->arguments);
         complain_advice(self, advice.bytes);

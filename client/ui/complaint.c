@@ -3,6 +3,7 @@
 #include "client/ui/complaint.h"
 
 #include "client/ui/exit_code.h"
+#include "proto/memory.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -24,17 +25,13 @@ void invocation_wipe(invocation_t *self)
 {
     free(self->words);
     self->words = NULL;
-    text_buffer_wipe(&self->what);
-    text_buffer_wipe(&self->cause);
-    text_buffer_wipe(&self->advice);
+    complaint_forget(self);
 }
 
 status_t complain(invocation_t *self, status_t status, const char *format, ...)
 {
     va_list arguments;
-    text_buffer_wipe(&self->what);
-    text_buffer_wipe(&self->cause);
-    text_buffer_wipe(&self->advice);
+    complaint_forget(self);
     va_start(arguments, format);
     add_format(&self->what, format, arguments);
     va_end(arguments);
@@ -61,6 +58,18 @@ void complain_advice(invocation_t *self, const char *advice)
 {
     text_buffer_wipe(&self->advice);
     text_buffer_add_text(&self->advice, advice);
+}
+
+void complaint_forget(invocation_t *self)
+{
+    text_buffer_wipe(&self->what);
+    text_buffer_wipe(&self->cause);
+    text_buffer_wipe(&self->advice);
+}
+
+char *complaint_save(const invocation_t *self)
+{
+    return self->cause.size ? mem_strdup(self->cause.bytes) : NULL;
 }
 
 char *complaint_line(const invocation_t *self, status_t status)
