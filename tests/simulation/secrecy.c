@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Newcomers and leavers against everything that was recorded. */
+#include <string.h>
+
+#include "client/core/member.h"
+#include "tests/simulation/play.h"
+
+static bool opens(group_state_t *keys, bytes_t payload)
+{
+    opened_message_t opened = {0};
+    status_t status = group_state_open(keys, payload, NULL, &opened);
+    opened_message_wipe(&opened);
+    return !status || status == STATUS_UNPROVEN;
+}
+
+/* All that came before it joined, with the state it holds now. */
+static void check_newcomer(world_t *world, size_t client, group_t *group)
+{
+    uint64_t first = 0; /* the commit of its own epoch added */
+    for (uint64_t sequence = 1; sequence <= group->cursor; sequence++) {
+        const recorded_t *event = world_recorded(world, group->id, sequence);
+        commit_t commit;
+        if (!event || event->kind != EVENT_COMMIT ||
+            commit_parse(&commit, buffer_view(&event->payload)))
+            continue;
+        if (commit.epoch + 1 == group_state_epoch_added(group->keys))
+            first = sequence;
+        commit_wipe(&commit);
+    }
+    for (uint64_t sequence = 1; sequence < first; sequence++) {
+        const recorded_t *event = world_recorded(world, group->id, sequence);
+        if (event && event->kind == EVENT_MESSAGE &&
+            opens(group->keys, buffer_view(&event->payload)))
+            world_fail(world, "c%zu opened what was said before it came (%llu)", client,
+                       (unsigned long long)sequence);
+    }
+}
+
+/* Plays the log on with what the leaver took along, and by its rules. */
+static void check_loot(world_t *world, const loot_t *loot)
+{
+    core_t *core = NULL;
+    core_config_t config = {.poll_period_ms = 1000, .call_deadline_ms = 5000};
+    if (member_core_new(&core, &config, world->nodes[loot->client].identity, loot->vault)) {
+        world_fail(world, "a copied vault of c%zu can't be read", loot->client);
+        return;
+    }
+    group_t *group = member_group((member_core_t *)core, loot->group);
+    bool is_out = false;
+    for (uint64_t sequence = group->cursor + 1;; sequence++) {
+        const recorded_t *event = world_recorded(world, loot->group, sequence);
+        if (!event)
+            break;
+        commit_outcome_t outcome = COMMIT_FOLLOWED;
+        bytes_t payload = buffer_view(&event->payload);
+        if (event->kind == EVENT_COMMIT) {
+            status_t status = group_state_apply_commit(group->keys, payload, &outcome);
+            if (is_out && !status && outcome == COMMIT_FOLLOWED)
+                world_fail(world, "c%zu followed a commit after it was out", loot->client);
+            is_out = is_out || (!status && outcome == COMMIT_REMOVED_ME);
+        } else if (event->kind == EVENT_MESSAGE && opens(group->keys, payload) && is_out) {
+            world_fail(world, "c%zu left and opened a later message (%llu)", loot->client,
+                       (unsigned long long)sequence);
+        }
+    }
+    core_destroy(&core);
+}
+
+void check_secrecy(play_t *self)
+{
+    world_t *world = self->world;
+    for (size_t i = 0; i < self->loot_count && !world->failure[0]; i++)
+        check_loot(world, &self->loot[i]);
+    for (size_t client = 0; client < world->options.clients && !world->failure[0]; client++) {
+        member_core_t *core = (member_core_t *)world->nodes[client].cores[SIDE_MEMBER];
+        for (size_t i = 0; i < core->group_count; i++)
+            if (group_is_current(core->groups[i]))
+                check_newcomer(world, client, core->groups[i]);
+    }
+}
