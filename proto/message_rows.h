@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* How the fields of a table in the notation of messages.def become rows of a shape: for the files that make a table's shapes, and no other. */
+/* How the fields of a table in the notation of messages.def become rows of a shape: for the files
+ * that make a table's shapes, and no other. */
 #ifndef CONCLAVE_PROTO_MESSAGE_ROWS_H
 #define CONCLAVE_PROTO_MESSAGE_ROWS_H
 
