@@ -149,7 +149,8 @@ void member_outbox_count(member_core_t *self, uint64_t screen, uint64_t request,
             continue;
         for (size_t k = group->outbox_count; k-- > 0;) {
             outbox_entry_t *entry = &group->outbox[k];
-            if (reply.dropped < body->drop && !entry->number) { /* the newest first */
+            bool is_asked_here = entry->request && entry->screen == screen;
+            if (body->drop && is_asked_here && !entry->number) {
                 answer(self, entry, STATUS_INTERRUPTED, "dropped");
                 drop(self, group, k);
                 reply.dropped++;

@@ -193,8 +193,8 @@ static status_t send_input(sending_t *self)
     return status;
 }
 
-/* How many texts wait; the newest `drop` of them, which are this command's own, don't any more. */
-static status_t count_outbox(sending_t *self, uint64_t drop, uint64_t *waiting, uint64_t *dropped)
+/* How many texts wait; with `drop`, this command's own don't any more, as far as none was sealed. */
+static status_t count_outbox(sending_t *self, bool drop, uint64_t *waiting, uint64_t *dropped)
 {
     local_outbox_request_t request = {.name = self->group, .drop = drop};
     access_t *access = &self->access;
@@ -216,7 +216,7 @@ static status_t say_waiting(sending_t *self)
     char *why = reason ? mem_strdup(reason) : NULL;
     uint64_t waiting = 0, dropped = 0;
     bool drop = invocation->options.no_queue;
-    status_t status = count_outbox(self, drop ? self->in_flight : 0, &waiting, &dropped);
+    status_t status = count_outbox(self, drop, &waiting, &dropped);
     if (status != STATUS_OK) {
         free(why);
         return status;

@@ -148,7 +148,7 @@ def test_a_stopped_broker_is_a_timeout_and_its_texts_come_later_once():
 def test_a_full_disk_at_the_broker_loses_nothing_and_heals():
     if os.geteuid() != 0:
         raise Skip("mounting a small disk needs root")
-    with World() as world:
+    with World(broker_args=["--store-reserve-mb", "8"]) as world:
         disk = os.path.join(world.dir, "disk")
         os.mkdir(disk)
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", disk], check=False).returncode != 0:
