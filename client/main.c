@@ -18,9 +18,8 @@
 static status_t run(invocation_t *self)
 {
     status_t status = self->command->run(self);
-    for (unsigned runs = 1; status == STATUS_HOLDER_ENDED && self->command->is_repeatable &&
-                            runs < RUNS_MAX;
-         runs++) {
+    for (unsigned runs = 1;
+         status == STATUS_HOLDER_ENDED && self->command->is_repeatable && runs < RUNS_MAX; runs++) {
         complaint_forget(self);
         status = self->command->run(self);
     }

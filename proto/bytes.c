@@ -20,11 +20,10 @@ static void buffer_grow(buffer_t *self, size_t needed)
         capacity *= 2;
     }
     uint8_t *data = mem_alloc(capacity);
-    if (self->size) {
+    if (self->size)
         memcpy(data, self->data, self->size);
-        sodium_memzero(self->data, self->size);
-    }
-    free(self->data);
+    buffer_t old = {self->data, 0, self->capacity};
+    buffer_wipe(&old);
     self->data = data;
     self->capacity = capacity;
 }

@@ -13,8 +13,7 @@
 static status_t verify_registration(const rules_t *rules, const register_request_t *asked)
 {
     buffer_t statement = {0};
-    statement_register(&statement, rules->config.broker_key, asked->name.text,
-                       asked->identity_key);
+    statement_register(&statement, rules->config.broker_key, asked->name.text, asked->identity_key);
     status_t status =
         signature_verify(asked->signature, asked->identity_key, buffer_view(&statement));
     buffer_free(&statement);

@@ -236,7 +236,8 @@ static void free_group(rules_t *self, group_t *group)
     free(group);
 }
 
-/* Members whose user is online, or whose cursor is still to be stored, are kept; so a few are looked at and passed over. */
+/* Members whose user is online, or whose cursor is still to be stored, are kept; so a few are
+ * looked at and passed over. */
 enum { PASSED_OVER_MAX = 64 };
 
 void cache_trim(rules_t *self)
@@ -253,8 +254,7 @@ void cache_trim(rules_t *self)
         }
     }
     passed = 0;
-    while (table_count(self->groups) > self->config.cached_groups_max &&
-           passed < PASSED_OVER_MAX) {
+    while (table_count(self->groups) > self->config.cached_groups_max && passed < PASSED_OVER_MAX) {
         group_t *group = table_oldest(self->groups);
         if (group->copies || group->dirty) {
             table_renew_oldest(self->groups);

@@ -6,18 +6,21 @@
 #include "broker/rules/state.h"
 
 /*
- * Pointers are good until the turn ends (cache_trim and cache_reset run between turns). Copies are changed only when a request is sure to be accepted, so a
- * refused one has nothing to take back here.
+ * Pointers are good until the turn ends (cache_trim and cache_reset run between turns). Copies are
+ * changed only when a request is sure to be accepted, so a refused one has nothing to take back
+ * here.
  */
 
-/* STATUS_UNKNOWN_GROUP (also for one that ended, unless ended_too; *out is NULL if there is no copy either), STATUS_STORE_FAILED. */
+/* STATUS_UNKNOWN_GROUP (also for one that ended, unless ended_too; *out is NULL if there is no copy
+ * either), STATUS_STORE_FAILED. */
 MUST_CHECK status_t cache_group(rules_t *self, const uint8_t *id, bool ended_too, group_t **out);
 /* A group that was just created: version 0, dirty. */
 group_t *cache_add_group(rules_t *self, const uint8_t *id, const head_t *head);
 /* The head was changed: it is written when the turn is prepared. */
 void cache_group_changed(rules_t *self, group_t *group);
 
-/* The record of a present or past member. STATUS_NOT_MEMBER if there never was one, STATUS_STORE_FAILED. */
+/* The record of a present or past member. STATUS_NOT_MEMBER if there never was one,
+ * STATUS_STORE_FAILED. */
 MUST_CHECK status_t cache_member(rules_t *self, group_t *group, const name_t *name, member_t **out);
 /* The member in memory, or NULL. */
 member_t *cache_find_member(rules_t *self, const group_t *group, const name_t *name);

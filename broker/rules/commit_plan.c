@@ -97,7 +97,8 @@ static bool adds_before(const commit_t *commit, size_t index, const name_t *name
     return false;
 }
 
-/* The account is there with this key. It may have been given up meanwhile: an admin can remove it again. */
+/* The account is there with this key. It may have been given up meanwhile: an admin can remove it
+ * again. */
 static status_t check_account(commit_plan_t *self, const commit_add_t *add)
 {
     account_t account;
@@ -252,9 +253,8 @@ static status_t check_welcomes(const commit_plan_t *self, const welcome_record_t
     if (count != commit->add_count + commit->refresh_count)
         return STATUS_BAD_WELCOME;
     for (size_t i = 0; i < count; i++) {
-        const plan_member_t *member = i < commit->add_count
-                                          ? &self->adds[i]
-                                          : &self->refreshes[i - commit->add_count];
+        const plan_member_t *member =
+            i < commit->add_count ? &self->adds[i] : &self->refreshes[i - commit->add_count];
         if (!name_equal(&welcomes[i].recipient, &member->name) || welcomes[i].sealed.size == 0)
             return STATUS_BAD_WELCOME;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Commits: compare-and-swap on the epoch, and the creation of a group, which is its first commit. */
+/* Commits: compare-and-swap on the epoch, and the creation of a group, which is its first commit.
+ */
 #include "broker/rules/cache.h"
 #include "broker/rules/commit_plan.h"
 #include "broker/rules/fanout.h"
@@ -75,8 +76,8 @@ uint64_t commit_plan_carry_out(commit_plan_t *self, group_t *group,
 {
     const commit_t *commit = self->commit;
     commit_record_t record = {0};
-    record.time_ms = fanout_append(self->rules, group, &self->head, EVENT_COMMIT, self->committer,
-                                   self->bytes);
+    record.time_ms =
+        fanout_append(self->rules, group, &self->head, EVENT_COMMIT, self->committer, self->bytes);
     record.sequence = self->head.sequence;
     hash_commit(record.hash, self->bytes);
     save_commit(self->rules, self->id, commit->epoch, &record);
@@ -97,7 +98,8 @@ uint64_t commit_plan_carry_out(commit_plan_t *self, group_t *group,
     return record.time_ms;
 }
 
-/* A commit for an epoch that is over: the first answer if it is the one that ended it, else that one. */
+/* A commit for an epoch that is over: the first answer if it is the one that ended it, else that
+ * one. */
 static status_t answer_stale(request_t *request, const group_t *group, uint64_t epoch,
                              bytes_t bytes)
 {
@@ -146,8 +148,8 @@ static status_t accept_commit(request_t *request, group_t *group, const member_t
                           .bytes = asked->commit,
                           .committer = &request->user->name,
                           .head = *head};
-    status_t status = commit_plan_check(&plan, member->record.identity_key,
-                                        asked->welcomes.items, asked->welcomes.count);
+    status_t status = commit_plan_check(&plan, member->record.identity_key, asked->welcomes.items,
+                                        asked->welcomes.count);
     if (status != STATUS_OK)
         return status;
     commit_reply_t *reply = &request->reply.commit_reply;
@@ -214,7 +216,8 @@ static status_t find_existing(request_t *request)
     return status == STATUS_STORE_FAILED ? status : STATUS_GROUP_TAKEN;
 }
 
-/* The first commit adds its author at leaf 0 as admin, by the request that came with it, and nothing else. */
+/* The first commit adds its author at leaf 0 as admin, by the request that came with it, and
+ * nothing else. */
 static status_t check_first_commit(const create_request_t *asked, const name_t *creator,
                                    const commit_t *commit)
 {

@@ -17,8 +17,8 @@ status_t handle_hello(request_t *request)
         hello->version_max < PROTOCOL_VERSION_MIN)
         return STATUS_UNSUPPORTED_VERSION;
     request->peer->greeted = true;
-    reply->version = hello->version_max < PROTOCOL_VERSION_MAX ? hello->version_max
-                                                                : PROTOCOL_VERSION_MAX;
+    reply->version =
+        hello->version_max < PROTOCOL_VERSION_MAX ? hello->version_max : PROTOCOL_VERSION_MAX;
     reply->time_ms = rules->now_ms;
     memcpy(reply->incarnation, rules->incarnation, INCARNATION_BYTES);
     reply->software = (text_t){rules->config.software, strlen(rules->config.software)};

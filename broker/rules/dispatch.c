@@ -13,34 +13,38 @@
 
 typedef enum { NEEDS_NOTHING, NEEDS_HELLO, NEEDS_LOGIN } needs_t;
 
+/* Reading goes on while draining and while the disk is full; what only opens sessions goes on while
+ * the disk is full. */
+typedef enum { READS, OPENS, STORES } effect_t;
+
 typedef struct {
     status_t (*handle)(request_t *request);
     needs_t needs;
-    bool reads; /* writes nothing but what may wait: goes on while draining and while the disk is full */
+    effect_t effect;
 } row_t;
 
 /* A verb without a row is refused. */
 static const row_t rows[COUNTED_VERBS] = {
-    [VERB_hello] = {handle_hello, NEEDS_NOTHING, true},
-    [VERB_register] = {handle_register, NEEDS_HELLO, false},
-    [VERB_challenge] = {handle_challenge, NEEDS_HELLO, false},
-    [VERB_login] = {handle_login, NEEDS_HELLO, false},
-    [VERB_logout] = {handle_logout, NEEDS_LOGIN, true},
-    [VERB_unregister] = {handle_unregister, NEEDS_LOGIN, false},
-    [VERB_whois] = {handle_whois, NEEDS_HELLO, true},
-    [VERB_lookup] = {handle_lookup, NEEDS_HELLO, true},
-    [VERB_groups] = {handle_groups, NEEDS_LOGIN, true},
-    [VERB_create] = {handle_create, NEEDS_LOGIN, false},
-    [VERB_join] = {handle_join, NEEDS_LOGIN, false},
-    [VERB_leave] = {handle_leave, NEEDS_LOGIN, false},
-    [VERB_send] = {handle_send, NEEDS_LOGIN, false},
-    [VERB_commit] = {handle_commit, NEEDS_LOGIN, false},
-    [VERB_roster] = {handle_roster, NEEDS_LOGIN, true},
-    [VERB_roster_proof] = {handle_roster_proof, NEEDS_LOGIN, true},
-    [VERB_poll_messages] = {handle_poll_messages, NEEDS_LOGIN, true},
-    [VERB_poll_keys] = {handle_poll_keys, NEEDS_LOGIN, true},
-    [VERB_poll_joins] = {handle_poll_joins, NEEDS_LOGIN, true},
-    [VERB_poll_leaves] = {handle_poll_leaves, NEEDS_LOGIN, true},
+    [VERB_hello] = {handle_hello, NEEDS_NOTHING, READS},
+    [VERB_register] = {handle_register, NEEDS_HELLO, STORES},
+    [VERB_challenge] = {handle_challenge, NEEDS_HELLO, OPENS},
+    [VERB_login] = {handle_login, NEEDS_HELLO, OPENS},
+    [VERB_logout] = {handle_logout, NEEDS_LOGIN, READS},
+    [VERB_unregister] = {handle_unregister, NEEDS_LOGIN, STORES},
+    [VERB_whois] = {handle_whois, NEEDS_HELLO, READS},
+    [VERB_lookup] = {handle_lookup, NEEDS_HELLO, READS},
+    [VERB_groups] = {handle_groups, NEEDS_LOGIN, READS},
+    [VERB_create] = {handle_create, NEEDS_LOGIN, STORES},
+    [VERB_join] = {handle_join, NEEDS_LOGIN, STORES},
+    [VERB_leave] = {handle_leave, NEEDS_LOGIN, STORES},
+    [VERB_send] = {handle_send, NEEDS_LOGIN, STORES},
+    [VERB_commit] = {handle_commit, NEEDS_LOGIN, STORES},
+    [VERB_roster] = {handle_roster, NEEDS_LOGIN, READS},
+    [VERB_roster_proof] = {handle_roster_proof, NEEDS_LOGIN, READS},
+    [VERB_poll_messages] = {handle_poll_messages, NEEDS_LOGIN, READS},
+    [VERB_poll_keys] = {handle_poll_keys, NEEDS_LOGIN, READS},
+    [VERB_poll_joins] = {handle_poll_joins, NEEDS_LOGIN, READS},
+    [VERB_poll_leaves] = {handle_poll_leaves, NEEDS_LOGIN, READS},
 };
 
 /* Buckets of users who are long gone make room; theirs would be full again. */
@@ -94,11 +98,6 @@ status_t request_admin(request_t *request, const uint8_t *id, group_t **group_ou
     return status;
 }
 
-static bool verb_stores(verb_t verb)
-{
-    return verb != VERB_challenge && verb != VERB_login;
-}
-
 static status_t check_state(request_t *request, const row_t *row)
 {
     rules_t *rules = request->rules;
@@ -115,9 +114,9 @@ static status_t check_state(request_t *request, const row_t *row)
         return STATUS_TOO_MANY;
     if (output_size(peer) > rules->config.output_max_bytes)
         return STATUS_RATE_LIMITED;
-    if (rules->draining && !row->reads)
+    if (rules->draining && row->effect != READS)
         return STATUS_DRAINING;
-    if (rules->mono_ms < rules->full_until_ms && !row->reads && verb_stores(request->message->verb))
+    if (rules->mono_ms < rules->full_until_ms && row->effect == STORES)
         return STATUS_STORE_FULL;
     return row->needs == NEEDS_LOGIN ? cache_load_user(rules, request->user) : STATUS_OK;
 }

@@ -26,7 +26,8 @@ static chunk_t *add_chunk(group_t *group, uint64_t first)
     return chunk;
 }
 
-/* Encodes an event once for all who will get it. Changes of membership end a chunk, so that who leaves or is removed gets exactly what is theirs. */
+/* Encodes an event once for all who will get it. Changes of membership end a chunk, so that who
+ * leaves or is removed gets exactly what is theirs. */
 static void keep_for_push(rules_t *self, group_t *group, const event_record_t *event)
 {
     if (!group->appended) {
@@ -55,8 +56,7 @@ uint64_t fanout_append(rules_t *self, group_t *group, head_t *head, uint8_t kind
     head->sequence++;
     if (self->now_ms > head->last_ms)
         head->last_ms = self->now_ms;
-    event_t event = {
-        .kind = kind, .time_ms = head->last_ms, .sender = *sender, .payload = payload};
+    event_t event = {.kind = kind, .time_ms = head->last_ms, .sender = *sender, .payload = payload};
     save_event(self, group->id, head->sequence, &event);
     event_record_t record = {.sequence = head->sequence,
                              .time_ms = event.time_ms,
@@ -112,8 +112,7 @@ static void push_nudge(rules_t *self, const nudge_t *waiting)
 {
     const user_t *user = cache_find_user(self, &waiting->user);
     bool is_duty = waiting->task == TASK_JOINS || waiting->task == TASK_LEAVES;
-    session_t *session =
-        user ? user->sessions[is_duty ? PURPOSE_DUTIES : PURPOSE_EVENTS] : NULL;
+    session_t *session = user ? user->sessions[is_duty ? PURPOSE_DUTIES : PURPOSE_EVENTS] : NULL;
     if (!session)
         return;
     nudge_push_t push = {.task = waiting->task};

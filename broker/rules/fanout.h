@@ -6,14 +6,17 @@
 #include "broker/rules/state.h"
 
 /*
- * A member of an events session is *listening* from its first poll on: pushes follow on what it was given last (pushed_to + 1, without gaps), within the push
- * window. One that misses a push is not listening until its next poll.
+ * A member of an events session is *listening* from its first poll on: pushes follow on what it was
+ * given last (pushed_to + 1, without gaps), within the push window. One that misses a push is not
+ * listening until its next poll.
  *
  *            poll reached the head               out of window, too large, log not continued
- *   silent ------------------------> listening ---------------------------------------------> silent (nudged to poll)
+ *   silent ------------------------> listening --------------------------------------------->
+ * silent (nudged to poll)
  */
 
-/* Appends an event: saves it, moves `head` (the group's own, or a copy that will become it), and keeps its bytes for the pushes. Returns its time. */
+/* Appends an event: saves it, moves `head` (the group's own, or a copy that will become it), and
+ * keeps its bytes for the pushes. Returns its time. */
 uint64_t fanout_append(rules_t *self, group_t *group, head_t *head, uint8_t kind,
                        const name_t *sender, bytes_t payload);
 

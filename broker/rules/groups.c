@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Finding groups, asking to be let in, and leaving. */
+#include "broker/rules/groups.h"
 #include "broker/rules/cache.h"
 #include "broker/rules/fanout.h"
-#include "broker/rules/groups.h"
 #include "broker/rules/handlers.h"
 #include "broker/rules/storage.h"
 #include "proto/commit.h"
@@ -49,8 +49,7 @@ enum { LISTED_MAX = 2 * GROUPS_PER_USER_MAX };
 static bool collect_id(void *context, const store_record_t *record)
 {
     group_ids_t *ids = context;
-    memcpy(ids->ids[ids->count++], record->key + record->key_size - GROUP_ID_BYTES,
-           GROUP_ID_BYTES);
+    memcpy(ids->ids[ids->count++], record->key + record->key_size - GROUP_ID_BYTES, GROUP_ID_BYTES);
     return ids->count < LISTED_MAX;
 }
 
@@ -216,8 +215,7 @@ static void end_or_await_rekey(rules_t *rules, group_t *group, const member_t *m
     fanout_nudge_admins(rules, group, TASK_LEAVES);
 }
 
-static void carry_out_leave(request_t *request, group_t *group, member_t *member,
-                            bytes_t statement)
+static void carry_out_leave(request_t *request, group_t *group, member_t *member, bytes_t statement)
 {
     rules_t *rules = request->rules;
     (void)fanout_append(rules, group, &group->head, EVENT_LEAVE, &member->name, statement);

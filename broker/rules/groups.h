@@ -5,7 +5,8 @@
 
 #include "broker/rules/state.h"
 
-/* STATUS_BAD_JOIN, STATUS_BAD_KEY; STATUS_BAD_SIGNATURE also if the key isn't the user's; STATUS_STORE_FAILED. */
+/* STATUS_BAD_JOIN, STATUS_BAD_KEY; STATUS_BAD_SIGNATURE also if the key isn't the user's;
+ * STATUS_STORE_FAILED. */
 MUST_CHECK status_t check_join_request(rules_t *rules, const uint8_t *group, const name_t *user,
                                        bytes_t bytes);
 

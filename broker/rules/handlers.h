@@ -6,8 +6,9 @@
 #include "broker/rules/state.h"
 
 /*
- * The dispatcher has checked the connection's state and the token, and read the user's memberships. A refusal takes back what the handler wrote through the
- * overlay; copies in memory may be changed only when nothing can refuse any more. STATUS_STORE_FAILED when a read failed.
+ * The dispatcher has checked the connection's state and the token, and read the user's memberships.
+ * A refusal takes back what the handler wrote through the overlay; copies in memory may be changed
+ * only when nothing can refuse any more. STATUS_STORE_FAILED when a read failed.
  */
 #define RECORD(record, fields)
 #define PUSH(code, verb, fields)
@@ -26,7 +27,8 @@ MUST_CHECK status_t take_membership_token(rules_t *self, const name_t *user);
 
 void drop_oldest_rate(rules_t *self);
 
-/* What several verbs begin with: STATUS_UNKNOWN_GROUP, then STATUS_NOT_MEMBER for who isn't a current member, then STATUS_NOT_ADMIN where need be. */
+/* What several verbs begin with: STATUS_UNKNOWN_GROUP, then STATUS_NOT_MEMBER for who isn't a
+ * current member, then STATUS_NOT_ADMIN where need be. */
 MUST_CHECK status_t request_member(request_t *request, const uint8_t *group, group_t **group_out,
                                    member_t **member_out);
 MUST_CHECK status_t request_admin(request_t *request, const uint8_t *group, group_t **group_out,

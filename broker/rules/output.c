@@ -40,7 +40,8 @@ static output_t *touch(rules_t *self, peer_t *peer)
     return &peer->output;
 }
 
-/* Counts in the message that starts at `before`: in the open frame, or in a new one if that would grow too large. */
+/* Counts in the message that starts at `before`: in the open frame, or in a new one if that would
+ * grow too large. */
 static void close_message(output_t *self, size_t before, bool is_push)
 {
     frame_cut_t *cut = open_cut(self);
@@ -99,7 +100,10 @@ static size_t put_number(uint8_t *out, uint64_t number)
         out[0] = (uint8_t)number;
         return 1;
     }
-    unsigned size = number <= UINT8_MAX ? 1 : number <= UINT16_MAX ? 2 : number <= UINT32_MAX ? 4 : 8;
+    unsigned size = number <= UINT8_MAX    ? 1
+                    : number <= UINT16_MAX ? 2
+                    : number <= UINT32_MAX ? 4
+                                           : 8;
     out[0] = (uint8_t)(size == 1 ? 0xcc : size == 2 ? 0xcd : size == 4 ? 0xce : 0xcf);
     for (unsigned i = 0; i < size; i++)
         out[1 + i] = (uint8_t)(number >> (8 * (size - 1 - i)));
@@ -145,8 +149,7 @@ void output_encode_event(const event_record_t *event, buffer_t *out)
     events_push_t push = {.events = {&copy, 1}};
     size_t before = out->size;
     message_write_push(out, VERB_events, 0, &push);
-    memmove(out->data + before, out->data + before + HEAD_BYTES,
-            out->size - before - HEAD_BYTES);
+    memmove(out->data + before, out->data + before + HEAD_BYTES, out->size - before - HEAD_BYTES);
     out->size -= HEAD_BYTES;
 }
 

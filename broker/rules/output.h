@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What goes out to a peer: messages put together to few frames, and taken back when the turn's write fails. */
+/* What goes out to a peer: messages put together to few frames, and taken back when the turn's
+ * write fails. */
 #ifndef CONCLAVE_BROKER_RULES_OUTPUT_H
 #define CONCLAVE_BROKER_RULES_OUTPUT_H
 
 #include "broker/rules/state.h"
 
-/* Appends a reply. Tentative: it depends on the turn's write, and so does all that follows for this peer. */
+/* Appends a reply. Tentative: it depends on the turn's write, and so does all that follows for this
+ * peer. */
 void output_reply(rules_t *self, peer_t *peer, verb_t verb, uint64_t id, status_t status,
                   const void *body, bool tentative);
 
@@ -13,8 +15,8 @@ void output_reply(rules_t *self, peer_t *peer, verb_t verb, uint64_t id, status_
 void output_push(rules_t *self, session_t *session, verb_t verb, const void *body);
 
 /*
- * Appends a push of `count` events that are encoded already, each as an element of the list in the events push. No room is made twice: the bytes are copied
- * once into the peer's frame.
+ * Appends a push of `count` events that are encoded already, each as an element of the list in the
+ * events push. No room is made twice: the bytes are copied once into the peer's frame.
  */
 void output_push_events(rules_t *self, session_t *session, bytes_t events, uint32_t count);
 

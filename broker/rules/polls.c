@@ -53,7 +53,8 @@ static bool collect_event(void *context, const store_record_t *record)
     return true;
 }
 
-/* Fetches events first..last as far as the budget goes. *delivered becomes the last one's sequence. */
+/* Fetches events first..last as far as the budget goes. *delivered becomes the last one's sequence.
+ */
 static status_t fetch_events(fetch_t *fetch, const group_t *group, uint64_t first, uint64_t last,
                              uint64_t *delivered)
 {
@@ -136,8 +137,8 @@ status_t handle_poll_messages(request_t *request)
     rules_t *rules = request->rules;
     const poll_messages_request_t *asked = &request->message->body.poll_messages_request;
     poll_messages_reply_t *reply = &request->reply.poll_messages_reply;
-    uint64_t budget = asked->budget_bytes < POLL_BUDGET_MAX_BYTES ? asked->budget_bytes
-                                                                  : POLL_BUDGET_MAX_BYTES;
+    uint64_t budget =
+        asked->budget_bytes < POLL_BUDGET_MAX_BYTES ? asked->budget_bytes : POLL_BUDGET_MAX_BYTES;
     fetch_t fetch = {.rules = rules, .budget_bytes = (size_t)budget};
     size_t count = asked->cursors.count;
     reply->states.items = rules_lend(rules, (count + 1) * sizeof *reply->states.items);
@@ -229,8 +230,8 @@ static bool collect_join(void *context, const store_record_t *record)
         reply->more = 1;
         return false;
     }
-    reader_t name = reader_of(record->key + 1 + GROUP_ID_BYTES,
-                              record->key_size - 1 - GROUP_ID_BYTES);
+    reader_t name =
+        reader_of(record->key + 1 + GROUP_ID_BYTES, record->key_size - 1 - GROUP_ID_BYTES);
     pending_join_record_t *out = &reply->joins.items[reply->joins.count++];
     out->name = name8_read(&name);
     duties->damaged = !reader_done(&name) || !join_record_read(&join, record_value(record));
@@ -263,7 +264,8 @@ static bool collect_leave(void *context, const store_record_t *record)
     return true;
 }
 
-/* Visits what waits in the groups that the caller administers: only those whose head counts something. */
+/* Visits what waits in the groups that the caller administers: only those whose head counts
+ * something. */
 static status_t visit_duties(request_t *request, int kind, store_visit_t *visit, duties_t *duties)
 {
     const user_t *user = request->user;
@@ -276,8 +278,8 @@ static status_t visit_duties(request_t *request, int kind, store_visit_t *visit,
             continue;
         duties->group = member->group;
         store_key_t prefix = key_of_group(kind, member->group->id);
-        status = visit_prefix(request->rules, &prefix, NULL, PENDING_PER_REPLY_MAX + 1, visit,
-                              duties);
+        status =
+            visit_prefix(request->rules, &prefix, NULL, PENDING_PER_REPLY_MAX + 1, visit, duties);
     }
     return duties->damaged ? STATUS_STORE_FAILED : status;
 }

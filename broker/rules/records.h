@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The layout of everything the broker stores: keys, and records that each start with a format number. */
+/* The layout of everything the broker stores: keys, and records that each start with a format
+ * number. */
 #ifndef CONCLAVE_BROKER_RULES_RECORDS_H
 #define CONCLAVE_BROKER_RULES_RECORDS_H
 
@@ -7,7 +8,8 @@
 #include "proto/name.h"
 
 /*
- * Keys start with one letter. G is a group's id (16), U a user's and N a group's name as name8, all integers are big-endian:
+ * Keys start with one letter. G is a group's id (16), U a user's and N a group's name as name8, all
+ * integers are big-endian:
  *
  *   !            store: its format, incarnation         (one record)
  *   a U          account
@@ -166,8 +168,8 @@ void sent_write(const sent_t *self, buffer_t *out);
 void join_record_write(const join_record_t *self, buffer_t *out);
 void leave_record_write(const leave_record_t *self, buffer_t *out);
 void waiting_welcome_write(const waiting_welcome_t *self, buffer_t *out);
-void number_record_write(uint64_t number, buffer_t *out);       /* a cursor */
-void bytes_record_write(bytes_t bytes, buffer_t *out);          /* a group id, a node's hash, nothing */
+void number_record_write(uint64_t number, buffer_t *out); /* a cursor */
+void bytes_record_write(bytes_t bytes, buffer_t *out);    /* a group id, a node's hash, nothing */
 
 bool store_info_read(store_info_t *out, bytes_t bytes);
 bool account_read(account_t *out, bytes_t bytes);

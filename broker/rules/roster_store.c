@@ -24,8 +24,7 @@ static void load_node(void *context, unsigned level, uint32_t index, uint8_t out
     uint8_t *value;
     size_t size;
     memset(out, 0, HASH_BYTES);
-    status_t status =
-        overlay_get(self->rules->overlay, key.bytes, key.size, &value, &size, NULL);
+    status_t status = overlay_get(self->rules->overlay, key.bytes, key.size, &value, &size, NULL);
     if (status == STATUS_OK && !bytes_record_read(out, HASH_BYTES, (bytes_t){value, size}))
         status = STATUS_STORE_FAILED;
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)

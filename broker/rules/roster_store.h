@@ -6,7 +6,8 @@
 #include "broker/rules/state.h"
 #include "proto/roster.h"
 
-/* Changes go through the overlay, so a refused commit leaves nothing. After each, `failed` says whether a read of the store failed. */
+/* Changes go through the overlay, so a refused commit leaves nothing. After each, `failed` says
+ * whether a read of the store failed. */
 typedef struct {
     rules_t *rules;
     const uint8_t *group;

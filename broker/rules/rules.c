@@ -313,8 +313,7 @@ bool rules_next_output(rules_t *self, rules_output_t *out)
 
 void rules_peer_gone(rules_t *self, const uint8_t *id, size_t id_size)
 {
-    peer_t *peer =
-        id_size <= ROUTING_ID_MAX_BYTES ? table_find(self->peers, id, id_size) : NULL;
+    peer_t *peer = id_size <= ROUTING_ID_MAX_BYTES ? table_find(self->peers, id, id_size) : NULL;
     if (peer)
         session_peer_gone(self, peer);
 }

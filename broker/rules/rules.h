@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The broker's rules without sockets: frames and the time in, one write and frames out, a turn at a time. */
+/* The broker's rules without sockets: frames and the time in, one write and frames out, a turn at a
+ * time. */
 #ifndef CONCLAVE_BROKER_RULES_RULES_H
 #define CONCLAVE_BROKER_RULES_RULES_H
 
@@ -16,23 +17,28 @@
 /*
  * One turn:
  *
- *   rules_begin -> rules_receive (any number) , rules_tick -> rules_prepare -> [store_write] -> rules_finish -> take the frames -> next rules_begin
+ *   rules_begin -> rules_receive (any number) , rules_tick -> rules_prepare -> [store_write] ->
+ * rules_finish -> take the frames -> next rules_begin
  *
- * Between rules_prepare and rules_finish nothing of rules_t may be called, and the store may be written by nobody but the caller's store_write of this turn's
- * unit. Frames that arrive meanwhile wait outside. Owned by one thread; only the unit that rules_prepare lends may be read by another meanwhile.
+ * Between rules_prepare and rules_finish nothing of rules_t may be called, and the store may be
+ * written by nobody but the caller's store_write of this turn's unit. Frames that arrive meanwhile
+ * wait outside. Owned by one thread; only the unit that rules_prepare lends may be read by another
+ * meanwhile.
  */
 typedef struct rules rules_t;
 
 #define ROUTING_ID_MAX_BYTES 16
 
-/* Who sent a frame, or is to get one: the ROUTER's routing id, and the CURVE key that the connection proved. */
+/* Who sent a frame, or is to get one: the ROUTER's routing id, and the CURVE key that the
+ * connection proved. */
 typedef struct {
     uint8_t id[ROUTING_ID_MAX_BYTES];
     uint8_t id_size;
     uint8_t curve_key[KEY_BYTES];
 } rules_peer_t;
 
-/* A bucket of tokens: starts with `burst`, gains per_minute a minute, never holds more than burst. burst 0: unlimited. */
+/* A bucket of tokens: starts with `burst`, gains per_minute a minute, never holds more than burst.
+ * burst 0: unlimited. */
 typedef struct {
     uint32_t burst;
     uint32_t per_minute;
@@ -42,14 +48,15 @@ typedef struct {
 typedef struct {
     uint8_t broker_key[KEY_BYTES]; /* public, of the CURVE server */
     char software[SOFTWARE_MAX_BYTES + 1];
-    uint64_t idle_ms;      /* a session ends after this without a request */
-    uint64_t absolute_ms;  /* and after this in any case */
-    uint64_t retention_ms; /* the log keeps nothing older, whoever hasn't read it */
+    uint64_t idle_ms;                /* a session ends after this without a request */
+    uint64_t absolute_ms;            /* and after this in any case */
+    uint64_t retention_ms;           /* the log keeps nothing older, whoever hasn't read it */
     uint64_t sweep_period_ms;        /* one step of the sweep a period */
     uint64_t cursor_flush_period_ms; /* acknowledged cursors are stored this late at most */
     uint64_t full_probe_ms;          /* after STORE_FULL writes are refused at once for so long */
     size_t peers_max;
-    size_t output_max_bytes; /* replies to one peer in one turn; what asks for more is RATE_LIMITED */
+    size_t
+        output_max_bytes; /* replies to one peer in one turn; what asks for more is RATE_LIMITED */
     size_t cached_groups_max;
     size_t cached_members_max; /* those of offline users */
     size_t pending_joins_max;  /* per group */
@@ -68,18 +75,22 @@ rules_t *rules_new(store_t *store, const rules_config_t *config);
 void rules_destroy(rules_t **self);
 
 /*
- * Reads what the store says of itself; in an empty store writes its format and a random incarnation (one synced store_write). To be called once before the
- * first turn. STATUS_NEWER_FORMAT: written by a newer broker. STATUS_STORE_FAILED, STATUS_STORE_FULL.
+ * Reads what the store says of itself; in an empty store writes its format and a random incarnation
+ * (one synced store_write). To be called once before the first turn. STATUS_NEWER_FORMAT: written
+ * by a newer broker. STATUS_STORE_FAILED, STATUS_STORE_FULL.
  */
 MUST_CHECK status_t rules_open(rules_t *self);
 
-/* Begins a turn. now_ms: wall clock since 1970, for what people see; mono_ms: CLOCK_BOOTTIME, for lifetimes. Both may stand still; mono_ms never goes back. */
+/* Begins a turn. now_ms: wall clock since 1970, for what people see; mono_ms: CLOCK_BOOTTIME, for
+ * lifetimes. Both may stand still; mono_ms never goes back. */
 void rules_begin(rules_t *self, uint64_t now_ms, uint64_t mono_ms);
 
-/* One whole frame. Everything in it is carried out or refused; the answers wait for rules_finish. The bytes are not kept. */
+/* One whole frame. Everything in it is carried out or refused; the answers wait for rules_finish.
+ * The bytes are not kept. */
 void rules_receive(rules_t *self, const rules_peer_t *peer, bytes_t frame);
 
-/* What time brings: sessions that expire, hold times that end, cursors to store, a step of the retention sweep. Inside a turn; cheap when nothing is due. */
+/* What time brings: sessions that expire, hold times that end, cursors to store, a step of the
+ * retention sweep. Inside a turn; cheap when nothing is due. */
 void rules_tick(rules_t *self);
 
 /* Bytes waiting to be written, so that the caller can bound a batch. */
@@ -89,17 +100,19 @@ size_t rules_write_bytes(const rules_t *self);
 void rules_drain(rules_t *self);
 
 /*
- * Ends the taking in. Returns how many units are to be written with one store_write: 0 (call rules_finish with STATUS_OK at once, no sync needed) or 1.
- * *units is lent until rules_finish.
+ * Ends the taking in. Returns how many units are to be written with one store_write: 0 (call
+ * rules_finish with STATUS_OK at once, no sync needed) or 1. *units is lent until rules_finish.
  */
 size_t rules_prepare(rules_t *self, const store_unit_t **units);
 
 /*
- * Ends the turn. outcome: STATUS_OK if all was written (or there was nothing to write); else what store_write returned, or a unit's STATUS_CONFLICT.
+ * Ends the turn. outcome: STATUS_OK if all was written (or there was nothing to write); else what
+ * store_write returned, or a unit's STATUS_CONFLICT.
  *  - STATUS_OK: all frames are released.
- *  - STATUS_STORE_FULL (nothing was stored): what was asked after the turn's first write is answered STATUS_STORE_FULL; nothing is pushed.
- *  - else (it is unknown whether it was stored): no frame at all, and sessions opened in this turn are gone.
- * But for STATUS_OK all copies in memory are dropped (rules_reset_caches).
+ *  - STATUS_STORE_FULL (nothing was stored): what was asked after the turn's first write is
+ * answered STATUS_STORE_FULL; nothing is pushed.
+ *  - else (it is unknown whether it was stored): no frame at all, and sessions opened in this turn
+ * are gone. But for STATUS_OK all copies in memory are dropped (rules_reset_caches).
  */
 void rules_finish(rules_t *self, status_t outcome);
 
@@ -111,19 +124,23 @@ typedef struct {
     uint32_t pushes;
 } rules_output_t;
 
-/* The released frames one by one, in the order they must be sent to each peer; false when there are no more. */
+/* The released frames one by one, in the order they must be sent to each peer; false when there are
+ * no more. */
 bool rules_next_output(rules_t *self, rules_output_t *out);
 
-/* Sending failed because the connection is gone: its session ends. Between turns or inside one before rules_prepare. Unknown ids are fine. */
+/* Sending failed because the connection is gone: its session ends. Between turns or inside one
+ * before rules_prepare. Unknown ids are fine. */
 void rules_peer_gone(rules_t *self, const uint8_t *id, size_t id_size);
 
-/* Forgets all copies of records. The store is read again when needed; after store_reopen nothing else is to be done. */
+/* Forgets all copies of records. The store is read again when needed; after store_reopen nothing
+ * else is to be done. */
 void rules_reset_caches(rules_t *self);
 
 /* When rules_tick has something to do next at the latest, in the terms of mono_ms. */
 uint64_t rules_next_tick(const rules_t *self);
 
-/* Living counts and totals since the start. Lent as long as the rules live; read it in the same thread. */
+/* Living counts and totals since the start. Lent as long as the rules live; read it in the same
+ * thread. */
 const rules_counters_t *rules_counters(const rules_t *self);
 
 #endif

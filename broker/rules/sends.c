@@ -47,7 +47,8 @@ static status_t load_ring(rules_t *rules, member_t *member)
     return STATUS_OK;
 }
 
-/* *earlier: the same message as accepted before. STATUS_GENERATION_USED for another one that isn't above the last of its epoch and leaf. */
+/* *earlier: the same message as accepted before. STATUS_GENERATION_USED for another one that isn't
+ * above the last of its epoch and leaf. */
 static status_t check_ring(const member_t *member, const message_header_t *header,
                            const uint8_t hash[static HASH_BYTES], const sent_t **earlier)
 {
@@ -139,8 +140,8 @@ status_t handle_send(request_t *request)
     if (status != STATUS_OK)
         return status;
     group_t *group = member->group;
-    sent.time_ms = fanout_append(rules, group, &group->head, EVENT_MESSAGE, &member->name,
-                                 asked->sealed);
+    sent.time_ms =
+        fanout_append(rules, group, &group->head, EVENT_MESSAGE, &member->name, asked->sealed);
     sent.epoch = header.epoch;
     sent.leaf = header.leaf;
     sent.generation = header.generation;

@@ -13,8 +13,8 @@
 /*
  *   peer 1 --- 0..1 session * --- 1 user 1 --- * member * --- 1 group
  *
- * Groups and members are copies of records. A member is pinned while its user is online, a group while it has members in memory or is dirty. Peers, sessions
- * and users exist in memory only.
+ * Groups and members are copies of records. A member is pinned while its user is online, a group
+ * while it has members in memory or is dirty. Peers, sessions and users exist in memory only.
  */
 typedef struct peer peer_t;
 typedef struct session session_t;
@@ -85,7 +85,7 @@ struct member {
     group_t *group;
     name_t name;
     membership_t record;
-    sent_t *ring;       /* SENDER_WINDOW slots, NULL: not read yet */
+    sent_t *ring; /* SENDER_WINDOW slots, NULL: not read yet */
     uint64_t *ring_versions;
     size_t ring_newest; /* slot */
     user_t *user;       /* when online */
@@ -203,8 +203,8 @@ struct rules {
     size_t output_peer;
     size_t output_cut;
     bool draining;
-    bool wrote;        /* between prepare and finish: there is a unit */
-    bool turn_failed;  /* a put could not read its version: this turn can't be written */
+    bool wrote;             /* between prepare and finish: there is a unit */
+    bool turn_failed;       /* a put could not read its version: this turn can't be written */
     uint64_t full_until_ms; /* mono; before it writes are refused with STORE_FULL */
     uint64_t next_sweep_ms;
     uint64_t next_flush_ms;

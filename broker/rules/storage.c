@@ -81,8 +81,7 @@ status_t load_head(rules_t *self, const uint8_t *group, head_t *out, uint64_t *v
     return status == STATUS_OK ? checked(head_read(out, value)) : status;
 }
 
-status_t load_membership(rules_t *self, const uint8_t *group, const name_t *name,
-                         membership_t *out)
+status_t load_membership(rules_t *self, const uint8_t *group, const name_t *name, membership_t *out)
 {
     store_key_t key = key_of_group_name(KEY_MEMBER, group, name);
     bytes_t value;
@@ -134,8 +133,8 @@ status_t load_presence(rules_t *self, const store_key_t *key, bool *present)
 
 void put_scratch(rules_t *self, const store_key_t *key)
 {
-    if (overlay_put(self->overlay, key->bytes, key->size, self->scratch.data,
-                    self->scratch.size) != STATUS_OK)
+    if (overlay_put(self->overlay, key->bytes, key->size, self->scratch.data, self->scratch.size) !=
+        STATUS_OK)
         self->turn_failed = true;
     buffer_clear(&self->scratch);
 }
@@ -169,8 +168,7 @@ void save_membership(rules_t *self, const uint8_t *group, const name_t *name,
     put_scratch(self, &key);
 }
 
-void save_commit(rules_t *self, const uint8_t *group, uint64_t epoch,
-                 const commit_record_t *commit)
+void save_commit(rules_t *self, const uint8_t *group, uint64_t epoch, const commit_record_t *commit)
 {
     store_key_t key = key_of_group(KEY_COMMIT, group);
     key_u64(&key, epoch);

@@ -6,9 +6,10 @@
 #include "broker/rules/state.h"
 
 /*
- * Readers: STATUS_NOT_FOUND, or STATUS_STORE_FAILED also for a damaged record. Views in *out live until the request is answered (rules_lend).
- * Writers don't fail: no put expects a version, since the group's head or the order of turns guards it, and a failed read of a version makes the whole turn
- * fail, which is found when it is prepared.
+ * Readers: STATUS_NOT_FOUND, or STATUS_STORE_FAILED also for a damaged record. Views in *out live
+ * until the request is answered (rules_lend). Writers don't fail: no put expects a version, since
+ * the group's head or the order of turns guards it, and a failed read of a version makes the whole
+ * turn fail, which is found when it is prepared.
  */
 MUST_CHECK status_t load_account(rules_t *self, const name_t *name, account_t *out);
 MUST_CHECK status_t load_group_id(rules_t *self, const name_t *name, uint8_t out[GROUP_ID_BYTES]);

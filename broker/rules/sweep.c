@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* Work of one step. A few events are deleted one by one, many as a range: ranges cost readers until they are compacted. */
+/* Work of one step. A few events are deleted one by one, many as a range: ranges cost readers until
+ * they are compacted. */
 enum {
     GROUPS_A_STEP = 16,
     AGED_A_STEP = 1024,
@@ -143,8 +144,8 @@ typedef struct {
 static bool collect_name(void *context, const store_record_t *record)
 {
     names_t *names = context;
-    reader_t in = reader_of(record->key + 1 + GROUP_ID_BYTES,
-                            record->key_size - 1 - GROUP_ID_BYTES);
+    reader_t in =
+        reader_of(record->key + 1 + GROUP_ID_BYTES, record->key_size - 1 - GROUP_ID_BYTES);
     store_key_t *key = &names->keys[names->count];
     if (record->key_size > sizeof key->bytes)
         return false;

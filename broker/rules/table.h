@@ -9,7 +9,8 @@
 
 #define TABLE_KEY_MAX_BYTES 64
 
-/* Keys come from clients, so the hash is SipHash-1-3 under a random key of each table's own. Values are borrowed. */
+/* Keys come from clients, so the hash is SipHash-1-3 under a random key of each table's own. Values
+ * are borrowed. */
 typedef struct table table_t;
 
 table_t *table_new(void);
@@ -30,7 +31,8 @@ void *table_remove(table_t *self, const void *key, size_t key_size);
 void *table_oldest(const table_t *self);
 void table_renew_oldest(table_t *self);
 
-/* Walks from the least recently used: start with *cursor = NULL. The value returned may be removed before the next call, no other may. */
+/* Walks from the least recently used: start with *cursor = NULL. The value returned may be removed
+ * before the next call, no other may. */
 void *table_next(const table_t *self, void **cursor);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What the rules tell about their steps: typed records for a listener, and counters. No field can hold a payload, token or key. */
+/* What the rules tell about their steps: typed records for a listener, and counters. No field can
+ * hold a payload, token or key. */
 #ifndef CONCLAVE_BROKER_RULES_TRACE_H
 #define CONCLAVE_BROKER_RULES_TRACE_H
 
@@ -34,7 +35,8 @@ typedef struct {
     uint64_t count;
 } trace_record_t;
 
-/* Called in the rules' thread, inside a turn. It may not call the rules. Times are the listener's own business. */
+/* Called in the rules' thread, inside a turn. It may not call the rules. Times are the listener's
+ * own business. */
 typedef void trace_listen_t(void *context, const trace_record_t *record);
 
 #define COUNTED_VERBS    128 /* a verb unknown or above counts as 0 */

@@ -36,7 +36,8 @@ void trace_answered(rules_t *self, const request_t *request, status_t status)
     self->counters.answered[verb][status < COUNTED_STATUSES ? status : STATUS_MALFORMED]++;
     if (!self->config.listen)
         return;
-    trace_record_t record = record_of(request, status == STATUS_OK ? TRACE_ACCEPTED : TRACE_REFUSED);
+    trace_record_t record =
+        record_of(request, status == STATUS_OK ? TRACE_ACCEPTED : TRACE_REFUSED);
     record.status = status;
     emit(self, &record);
     if (status == STATUS_OK && request->sequence != 0) {
@@ -94,10 +95,9 @@ void trace_session(rules_t *self, const session_t *session, status_t why)
 {
     if (!self->config.listen)
         return;
-    trace_record_t record = {
-        .step = why == STATUS_OK ? TRACE_SESSION_OPENED : TRACE_SESSION_ENDED,
-        .status = why,
-        .user = session->user ? session->user->name.text : "",
-        .group = ""};
+    trace_record_t record = {.step = why == STATUS_OK ? TRACE_SESSION_OPENED : TRACE_SESSION_ENDED,
+                             .status = why,
+                             .user = session->user ? session->user->name.text : "",
+                             .group = ""};
     emit(self, &record);
 }

@@ -92,8 +92,7 @@ static void take_leaves(admin_core_t *self, status_t status, const message_t *re
             const pending_leave_record_t *leave = &body->leaves.items[i];
             admin_group_t *group = admin_group(self, leave->group);
             if (group)
-                admin_duty_add(group, TASK_LEAVES, &leave->name, leave->since_ms,
-                               leave->statement);
+                admin_duty_add(group, TASK_LEAVES, &leave->name, leave->since_ms, leave->statement);
         }
     }
     end_round(self);
@@ -227,8 +226,7 @@ static void tell_waiting(admin_core_t *self, const mail_t *question)
     buffer_t list = {0};
     for (size_t i = 0; group && i < group->duty_count && i < 256; i++) {
         const duty_t *duty = &group->duties[i];
-        mail_waiting_t entry = {.name = duty->name, .task = duty->task,
-                                .since_ms = duty->since_ms};
+        mail_waiting_t entry = {.name = duty->name, .task = duty->task, .since_ms = duty->since_ms};
         const roster_member_t *member =
             roster_table_find(holder_roster(group->holder), &duty->name);
         join_t join;

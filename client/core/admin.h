@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The admin core's inner parts, for its own files only. It holds the key trees of the groups that this user administers and serves who waits:
+ * The admin core's inner parts, for its own files only. It holds the key trees of the groups that
+ * this user administers and serves who waits:
  *
- *   round: poll leaves and joins -> plan a commit for each group -> sign and store it -> send those bytes until they are accepted -> adopt
+ *   round: poll leaves and joins -> plan a commit for each group -> sign and store it -> send those
+ * bytes until they are accepted -> adopt
  *
- * At most one commit is signed for an epoch: what is stored is what is sent, however often and after whatever crash.
+ * At most one commit is signed for an epoch: what is stored is what is sent, however often and
+ * after whatever crash.
  */
 #ifndef CONCLAVE_CLIENT_CORE_ADMIN_H
 #define CONCLAVE_CLIENT_CORE_ADMIN_H
@@ -15,7 +18,8 @@
 #include "client/core/vault_rows.h"
 #include "client/keys/prepared_commit.h"
 
-/* A refused commit is offered again after so many poll periods: nothing else may be signed for its epoch. */
+/* A refused commit is offered again after so many poll periods: nothing else may be signed for its
+ * epoch. */
 #define REFUSED_COMMIT_PERIODS 12
 
 /* A join or leave that the broker told of in the last round. */
@@ -85,7 +89,8 @@ void admin_duty_add(admin_group_t *group, uint64_t task, const name_t *name, uin
                     bytes_t bytes);
 
 /* admin_serve.c */
-/* Plans, signs and stores the commit for all that waits in a group, unless one is stored already. */
+/* Plans, signs and stores the commit for all that waits in a group, unless one is stored already.
+ */
 void admin_serve(admin_core_t *self, admin_group_t *group);
 void admin_prepare_first(admin_core_t *self, admin_group_t *group, const served_request_t *creator);
 /* Sends the stored commit if it isn't under way. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* From what waits to a commit: verify each request, sign one commit for all, store it, send it, adopt it. */
+/* From what waits to a commit: verify each request, sign one commit for all, store it, send it,
+ * adopt it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,8 +39,7 @@ static status_t choose_leave(admin_group_t *group, const duty_t *duty, choice_t 
     if (leave.leaf == holder_leaf(group->holder).value)
         return STATUS_LAST_ADMIN;
     status = leave_verify(&leave, member->identity_key);
-    if (!status && !is_removed(choice, leave.leaf) &&
-        choice->removal_count < COMMIT_REMOVALS_MAX)
+    if (!status && !is_removed(choice, leave.leaf) && choice->removal_count < COMMIT_REMOVALS_MAX)
         choice->removals[choice->removal_count++] = leaf_index(leave.leaf);
     return status;
 }
@@ -100,7 +100,8 @@ static status_t build(const admin_core_t *self, const admin_group_t *group, cons
     return commit_build(group->holder, self->identity, &plan, out);
 }
 
-/* Drops the requests that can't be served even alone (a prekey that nothing can be sealed to), so that one bad request never stops the others. */
+/* Drops the requests that can't be served even alone (a prekey that nothing can be sealed to), so
+ * that one bad request never stops the others. */
 static void keep_buildable(const admin_core_t *self, const admin_group_t *group, choice_t *choice)
 {
     size_t kept = 0;
@@ -199,14 +200,12 @@ static void call(admin_core_t *self, admin_group_t *group)
                                     .commit = buffer_view(&prepared->commit),
                                     .welcomes = {welcomes, prepared->welcome_count}};
         memcpy(request.group, group->id, GROUP_ID_BYTES);
-        session_call(&self->session, self->now, VERB_create, group->id, 0, &request,
-                     self->effects);
+        session_call(&self->session, self->now, VERB_create, group->id, 0, &request, self->effects);
     } else {
         commit_request_t request = {.commit = buffer_view(&prepared->commit),
                                     .welcomes = {welcomes, prepared->welcome_count}};
         memcpy(request.group, group->id, GROUP_ID_BYTES);
-        session_call(&self->session, self->now, VERB_commit, group->id, 0, &request,
-                     self->effects);
+        session_call(&self->session, self->now, VERB_commit, group->id, 0, &request, self->effects);
     }
     free(welcomes);
 }
@@ -261,8 +260,7 @@ static void refused(admin_core_t *self, admin_group_t *group, status_t status)
         admin_group_drop(self, group); /* left, or ended */
         return;
     }
-    group->call_at_ms =
-        self->now.boot_ms + REFUSED_COMMIT_PERIODS * self->config.poll_period_ms;
+    group->call_at_ms = self->now.boot_ms + REFUSED_COMMIT_PERIODS * self->config.poll_period_ms;
     alarm(self, group, status == STATUS_STALE_EPOCH ? STATUS_FORK : status);
 }
 

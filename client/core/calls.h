@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Unanswered requests to the broker, oldest first, with their bodies kept so that a retry has the same bytes. */
+/* Unanswered requests to the broker, oldest first, with their bodies kept so that a retry has the
+ * same bytes. */
 #ifndef CONCLAVE_CLIENT_CORE_CALLS_H
 #define CONCLAVE_CLIENT_CORE_CALLS_H
 
@@ -15,7 +16,7 @@ typedef struct {
     uint64_t subject;              /* what about: for the one who asked */
     buffer_t body;
     bool in_flight;
-    uint64_t deadline_ms; /* boot clock; of one in flight */
+    uint64_t deadline_ms;   /* boot clock; of one in flight */
     uint64_t rest_until_ms; /* boot clock; not sent before */
     unsigned refusals;      /* transient ones in a row */
 } call_t;
@@ -45,7 +46,8 @@ void calls_mark_resting(calls_t *self, call_t *call, uint64_t until_ms);
 void calls_mark_all_unsent(calls_t *self);
 /* When the first one in flight times out; UINT64_MAX if none. */
 uint64_t calls_first_deadline(const calls_t *self);
-/* When the first one that waits may be sent; UINT64_MAX if none waits or nothing more may be in flight. */
+/* When the first one that waits may be sent; UINT64_MAX if none waits or nothing more may be in
+ * flight. */
 uint64_t calls_first_sendable(const calls_t *self);
 
 void call_wipe(call_t *self);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What member and admin cores have in common: bytes, commands and the time go in, effects come out. No sockets, no clock, no threads.
+ * What member and admin cores have in common: bytes, commands and the time go in, effects come out.
+ * No sockets, no clock, no threads.
  *
- * The caller (an actor, or a simulation) carries the effects of a step out in this order: apply writes as one transaction; if that fails, stop (nothing else of the
- * step may leave); then link actions and frames; then mail to the other core; then frames to screens.
+ * The caller (an actor, or a simulation) carries the effects of a step out in this order: apply
+ * writes as one transaction; if that fails, stop (nothing else of the step may leave); then link
+ * actions and frames; then mail to the other core; then frames to screens.
  */
 #ifndef CONCLAVE_CLIENT_CORE_CORE_H
 #define CONCLAVE_CLIENT_CORE_CORE_H
@@ -12,24 +14,26 @@
 
 typedef enum {
     LINK_KEEP = 0,
-    LINK_OPEN,  /* destroy the socket if there is one (linger 0), open a new one with a fresh CURVE key, then report LINK_UP with its public key */
+    LINK_OPEN,  /* destroy the socket if there is one (linger 0), open a new one with a fresh CURVE
+                   key, then report LINK_UP with its public key */
     LINK_CLOSE, /* destroy the socket */
 } link_action_t;
 
 /* What a link reports. */
 typedef enum {
-    LINK_UP,           /* a socket exists and may be written to; key is its CURVE public key */
-    LINK_CONNECTED,    /* the handshake succeeded */
-    LINK_DOWN,         /* the connection was lost or could not be made; it is being retried by ZeroMQ */
+    LINK_UP,        /* a socket exists and may be written to; key is its CURVE public key */
+    LINK_CONNECTED, /* the handshake succeeded */
+    LINK_DOWN, /* the connection was lost or could not be made; it is being retried by ZeroMQ */
     LINK_WRONG_BROKER, /* the broker's key is not the expected one */
 } link_event_t;
 
 /* Owned byte strings in order. All zero is empty. */
 typedef struct {
     struct {
-        uint64_t screen; /* of screen frames: which one; SCREEN_ALL for every subscribed one is never used: cores address each */
+        uint64_t screen; /* of screen frames: which one; SCREEN_ALL for every subscribed one is
+                            never used: cores address each */
         buffer_t bytes;
-    } *items;
+    } * items;
     size_t count, capacity;
 } frames_t;
 
@@ -39,7 +43,8 @@ typedef struct {
     frames_t frames;  /* to the broker */
     frames_t mail;    /* to the other core of this process */
     frames_t screens; /* to screens: local protocol, client/local/local.h */
-    status_t fatal;   /* not STATUS_OK: this core can't go on (damaged vault, account gone); reason for people in fatal_reason */
+    status_t fatal;   /* not STATUS_OK: this core can't go on (damaged vault, account gone); reason
+                         for people in fatal_reason */
     char fatal_reason[256];
 } effects_t;
 
@@ -57,7 +62,8 @@ typedef struct {
 
 typedef struct core core_t;
 
-/* effects is empty at entry and belongs to the caller. Frames and mail are borrowed for the call. */
+/* effects is empty at entry and belongs to the caller. Frames and mail are borrowed for the call.
+ */
 typedef struct {
     void (*start)(core_t *self, moment_t now, effects_t *effects); /* once, first */
     void (*link)(core_t *self, moment_t now, link_event_t event, const uint8_t *key,
@@ -65,10 +71,11 @@ typedef struct {
     void (*frame)(core_t *self, moment_t now, bytes_t frame, effects_t *effects);
     void (*mail)(core_t *self, moment_t now, bytes_t mail, effects_t *effects);
     void (*request)(core_t *self, moment_t now, uint64_t screen, bytes_t frame,
-                    effects_t *effects);                                        /* member only */
+                    effects_t *effects); /* member only */
     void (*screen_gone)(core_t *self, moment_t now, uint64_t screen, effects_t *effects);
     void (*time)(core_t *self, moment_t now, effects_t *effects);
-    uint64_t (*deadline)(const core_t *self); /* boot_ms when time() wants to be called; UINT64_MAX never */
+    uint64_t (*deadline)(
+        const core_t *self); /* boot_ms when time() wants to be called; UINT64_MAX never */
     void (*destroy)(core_t *self);
 } core_ops_t;
 
@@ -87,7 +94,8 @@ typedef struct {
     char holder[64];
 } core_config_t;
 
-/* identity and vault outlive the core. STATUS_DAMAGED_FILE, STATUS_NEWER_FORMAT, STATUS_IO_ERROR. */
+/* identity and vault outlive the core. STATUS_DAMAGED_FILE, STATUS_NEWER_FORMAT, STATUS_IO_ERROR.
+ */
 MUST_CHECK status_t member_core_new(core_t **out, const core_config_t *config,
                                     const struct identity *identity, vault_t *vault);
 MUST_CHECK status_t admin_core_new(core_t **out, const core_config_t *config,

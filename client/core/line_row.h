@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* A line of history as it is stored: what screens are shown, byte for byte the same after a restart. */
+/* A line of history as it is stored: what screens are shown, byte for byte the same after a
+ * restart. */
 #ifndef CONCLAVE_CLIENT_CORE_LINE_ROW_H
 #define CONCLAVE_CLIENT_CORE_LINE_ROW_H
 
@@ -24,7 +25,8 @@ text_t text_of(const char *text);
 
 /* Appends; the group's id and name stand in the row's place, not in its value. */
 void line_row_write(const local_line_record_t *line, buffer_t *out);
-/* Views into bytes. group and group_name stay as they are. STATUS_DAMAGED_FILE, STATUS_NEWER_FORMAT. */
+/* Views into bytes. group and group_name stay as they are. STATUS_DAMAGED_FILE,
+ * STATUS_NEWER_FORMAT. */
 MUST_CHECK status_t line_row_read(local_line_record_t *line, bytes_t bytes);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What the member core and the admin core of one process say to each other. Bytes of this process only, but read with the same care as any others. */
+/* What the member core and the admin core of one process say to each other. Bytes of this process
+ * only, but read with the same care as any others. */
 #ifndef CONCLAVE_CLIENT_CORE_MAIL_H
 #define CONCLAVE_CLIENT_CORE_MAIL_H
 
@@ -7,10 +8,11 @@
 
 typedef enum {
     /* to the admin core */
-    MAIL_CREATE = 1, /* group, name, number (hold time), bytes (the creator's join request): make the group */
-    MAIL_FORGET,     /* group: this user left it, or was never in */
-    MAIL_PASS,       /* number: answer when both polling tasks have passed */
-    MAIL_PENDING,    /* number, name: answer with what waits in that group */
+    MAIL_CREATE =
+        1, /* group, name, number (hold time), bytes (the creator's join request): make the group */
+    MAIL_FORGET,  /* group: this user left it, or was never in */
+    MAIL_PASS,    /* number: answer when both polling tasks have passed */
+    MAIL_PENDING, /* number, name: answer with what waits in that group */
     /* to the member core */
     MAIL_CREATED, /* group, status */
     MAIL_PASSED,  /* number */
@@ -22,8 +24,8 @@ typedef enum {
 
 typedef struct {
     uint64_t ready;
-    uint64_t last_joins_ms, last_leaves_ms;       /* wall clock of the last pass; 0 never */
-    uint64_t waiting_joins, waiting_leaves;       /* what is known to wait */
+    uint64_t last_joins_ms, last_leaves_ms; /* wall clock of the last pass; 0 never */
+    uint64_t waiting_joins, waiting_leaves; /* what is known to wait */
 } mail_state_t;
 
 /* bytes is a view into what was read. */

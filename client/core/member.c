@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The member core: takes what comes in, hands it to the part it concerns, and starts whatever is due. */
+/* The member core: takes what comes in, hands it to the part it concerns, and starts whatever is
+ * due. */
 #include "client/core/member.h"
 
 #include <sodium.h>
@@ -279,8 +280,8 @@ static const core_ops_t member_ops = {
     .destroy = member_destroy,
 };
 
-status_t member_core_new(core_t **out, const core_config_t *config,
-                         const struct identity *identity, vault_t *vault)
+status_t member_core_new(core_t **out, const core_config_t *config, const struct identity *identity,
+                         vault_t *vault)
 {
     member_core_t *self = mem_zalloc(1, sizeof *self);
     self->base.ops = &member_ops;

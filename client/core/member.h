@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The member core's inner parts, for its own files only. One step: begin, handle one thing (which marks what changed), work (start whatever is due), end (save what
- * is marked, show what is ready). All of a step's changes are one transaction.
+ * The member core's inner parts, for its own files only. One step: begin, handle one thing (which
+ * marks what changed), work (start whatever is due), end (save what is marked, show what is ready).
+ * All of a step's changes are one transaction.
  */
 #ifndef CONCLAVE_CLIENT_CORE_MEMBER_H
 #define CONCLAVE_CLIENT_CORE_MEMBER_H
@@ -23,8 +24,9 @@
 #define LINES_PER_PUSH    64
 
 /*
- *   JOINING -welcome-> WELCOMED -its commit-> ACTIVE -leave-> LEAVING -own leave in the log-> LEFT -join-> JOINING
- *   ACTIVE, LEAVING -removed-> LEFT     ACTIVE -keys of no more use-> LOST
+ *   JOINING -welcome-> WELCOMED -its commit-> ACTIVE -leave-> LEAVING -own leave in the log-> LEFT
+ * -join-> JOINING ACTIVE, LEAVING -removed-> LEFT     ACTIVE -keys of no more use-> LOST -leave->
+ * LEAVING
  */
 typedef enum {
     GROUP_NONE = 0,
@@ -52,7 +54,8 @@ typedef struct {
     uint64_t left_ms;
 } known_member_t;
 
-/* An event that was opened but whose sender isn't proven yet: an opened message, or a leave statement. */
+/* An event that was opened but whose sender isn't proven yet: an opened message, or a leave
+ * statement. */
 typedef struct {
     uint64_t sequence;
     uint8_t sub; /* its line's */
@@ -60,7 +63,7 @@ typedef struct {
     uint64_t epoch;
     uint64_t kind; /* EVENT_MESSAGE, EVENT_LEAVE */
     uint64_t time_ms;
-    buffer_t bytes; /* secret */
+    buffer_t bytes;       /* secret */
     uint64_t patience_ms; /* boot clock: later lines wait until then */
     bool is_released;     /* shown as a placeholder */
 } waiting_t;
@@ -92,9 +95,10 @@ typedef struct {
     group_phase_t phase;
     bool is_dirty; /* the own row changed */
     bool keys_dirty;
-    bool is_new_keys; /* the old rows are to be deleted first */
+    bool is_new_keys;    /* the old rows are to be deleted first */
     group_state_t *keys; /* ACTIVE, LEAVING */
     uint64_t cursor;
+    uint64_t left_at; /* where an earlier membership ended: a welcome from before is of no use */
     uint64_t next_number; /* of own messages */
     uint8_t next_sub;     /* of lines at the cursor's sequence */
     uint64_t sub_sequence;
@@ -107,7 +111,7 @@ typedef struct {
     uint64_t next_try;
     uint64_t lookup_at_ms; /* boot clock */
     bool is_looking_up;
-    bool is_asking; /* a join call is under way */
+    bool is_asking;   /* a join call is under way */
     buffer_t welcome; /* sealed */
     uint64_t welcome_sequence;
     uint64_t bad_welcome_sequence;
@@ -115,6 +119,7 @@ typedef struct {
     /* leaving */
     buffer_t leave_statement;
     bool leave_called;
+    bool leave_acked; /* the broker has it; the log is read to its end */
     /* roster */
     known_member_t *known; /* by leaf */
     size_t known_count, known_capacity;
@@ -123,14 +128,14 @@ typedef struct {
     uint32_t wanted_leaf; /* a commit waits for this one's proof; UINT32_MAX none */
     bool is_proving;
     roster_pages_t *pages; /* NULL until a screen asks for the members */
-    uint64_t prove_at_ms; /* boot clock: not before */
+    uint64_t prove_at_ms;  /* boot clock: not before */
     /* outbox */
     outbox_entry_t *outbox; /* in order */
     size_t outbox_count, outbox_capacity;
     uint64_t next_outbox;
     bool is_sending;
-    bool is_held;          /* refused with REKEY_DUE or the like: not before a new epoch, or */
-    uint64_t send_at_ms;   /* boot clock: this time */
+    bool is_held;        /* refused with REKEY_DUE or the like: not before a new epoch, or */
+    uint64_t send_at_ms; /* boot clock: this time */
     bool is_out_of_step;
     /* lines */
     queued_line_t *queue;
@@ -182,7 +187,7 @@ typedef struct {
     const identity_t *identity;
     vault_t *vault;
     session_t session;
-    moment_t now;      /* of the step */
+    moment_t now;       /* of the step */
     effects_t *effects; /* of the step */
     bool vault_is_new;
     group_t **groups;
@@ -260,7 +265,8 @@ uint64_t group_rekey_due_since(const group_t *group);
 /* member_events.c */
 /* In order, from poll or push. False: this event can't be applied yet, nor those after it. */
 bool member_event(member_core_t *self, group_t *group, const event_record_t *event);
-/* A message whose sender is proven: a line, unless it was seen. sub: of its line if that exists already, else NULL. */
+/* A message whose sender is proven: a line, unless it was seen. sub: of its line if that exists
+ * already, else NULL. */
 void member_accept_message(member_core_t *self, group_t *group, known_member_t *sender,
                            const roster_member_t *entry, const opened_message_t *opened,
                            uint64_t sequence, uint64_t time_ms, const uint8_t *sub);
@@ -274,7 +280,8 @@ bool member_commit_event(member_core_t *self, group_t *group, const event_record
 bool member_first_commit(member_core_t *self, group_t *group, const event_record_t *event);
 
 /* member_lines.c */
-/* Stores a line at its sequence and queues it for the screens; sub NULL takes the next one there, else that line is replaced and pushed as late if it was shown. */
+/* Stores a line at its sequence and queues it for the screens; sub NULL takes the next one there,
+ * else that line is replaced and pushed as late if it was shown. */
 void member_line(member_core_t *self, group_t *group, local_line_record_t *line,
                  const uint8_t *sub);
 void member_notice(member_core_t *self, group_t *group, uint64_t sequence, uint64_t time_ms,

@@ -8,8 +8,7 @@
 
 static name_t committer_name(const group_t *group, const commit_t *commit)
 {
-    const group_admin_t *admin =
-        group_state_find_admin(group->keys, leaf_index(commit->committer));
+    const group_admin_t *admin = group_state_find_admin(group->keys, leaf_index(commit->committer));
     return admin && admin->is_known ? admin->name : (name_t){0};
 }
 
@@ -98,14 +97,14 @@ static void ended(member_core_t *self, group_t *group, const event_record_t *eve
     }
 }
 
-/* A commit of an epoch that is over: a replay of the one that was followed, another one that an admin signed for the same epoch, or nonsense. */
+/* A commit of an epoch that is over: a replay of the one that was followed, another one that an
+ * admin signed for the same epoch, or nonsense. */
 static void past_commit(member_core_t *self, group_t *group, const event_record_t *event,
                         const commit_t *commit)
 {
     const uint8_t *base = group_state_transcript_of(group->keys, commit->epoch);
     const uint8_t *next = group_state_transcript_of(group->keys, commit->epoch + 1);
-    const group_admin_t *admin =
-        group_state_find_admin(group->keys, leaf_index(commit->committer));
+    const group_admin_t *admin = group_state_find_admin(group->keys, leaf_index(commit->committer));
     uint8_t transcript[HASH_BYTES];
     transcript_extend(transcript, commit->transcript, commit_body(event->payload));
     bool is_replay = next && !memcmp(next, transcript, HASH_BYTES);
@@ -123,7 +122,8 @@ static void past_commit(member_core_t *self, group_t *group, const event_record_
                       admin->name.text);
     else
         member_notice(self, group, event->sequence, event->time_ms, NOTICE_UNDECRYPTABLE,
-                      &event->sender, "%s", is_replay ? "a commit that was sent before" : "STALE_EPOCH");
+                      &event->sender, "%s",
+                      is_replay ? "a commit that was sent before" : "STALE_EPOCH");
 }
 
 static void stuck(member_core_t *self, group_t *group, const event_record_t *event, status_t why)
@@ -170,9 +170,8 @@ static status_t check_admins(member_core_t *self, const group_state_t *keys)
 {
     for (size_t i = 0; i < group_state_admin_count(keys); i++) {
         const group_admin_t *admin = group_state_admin(keys, i);
-        status_t status = admin->is_known
-                              ? member_pin_check(self, &admin->name, admin->identity_key)
-                              : STATUS_OK;
+        status_t status =
+            admin->is_known ? member_pin_check(self, &admin->name, admin->identity_key) : STATUS_OK;
         if (status)
             return status;
     }

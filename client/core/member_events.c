@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Events of a group's log: messages and leaves. What doesn't open or prove leaves a notice, and changes nothing. */
+/* Events of a group's log: messages and leaves. What doesn't open or prove leaves a notice, and
+ * changes nothing. */
 #include <string.h>
 
 #include "client/core/member.h"
@@ -70,12 +71,13 @@ static void wait_for_sender(member_core_t *self, group_t *group, const event_rec
     member_wait(self, group, &waiting);
 }
 
-/* A message under the own leaf that isn't in the outbox: a replay, or this device's state is an old copy. */
+/* A message under the own leaf that isn't in the outbox: a replay, or this device's state is an old
+ * copy. */
 static void foreign_own_message(member_core_t *self, group_t *group, const event_record_t *event)
 {
     opened_message_t opened = {0};
-    status_t status = group_state_open(group->keys, event->payload, identity_key(self->identity),
-                                       &opened);
+    status_t status =
+        group_state_open(group->keys, event->payload, identity_key(self->identity), &opened);
     if (!status) {
         group->keys_dirty = group->is_dirty = true;
         group->is_out_of_step = true;

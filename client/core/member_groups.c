@@ -104,7 +104,12 @@ void member_group_drop(member_core_t *self, group_t *group)
 
 void member_group_end(member_core_t *self, group_t *group, group_phase_t phase, status_t why)
 {
+    buffer_clear(&group->leave_statement);
+    if (phase == GROUP_LOST && group->keys) /* the way out: leave and join again */
+        identity_make_leave(self->identity, group->id, group_state_leaf(group->keys).value,
+                            group_state_epoch_added(group->keys), &group->leave_statement);
     group->phase = phase;
+    group->left_at = group->cursor;
     group_state_destroy(&group->keys);
     group->keys_dirty = group->is_new_keys = false;
     member_outbox_end(self, group, why);
@@ -114,7 +119,6 @@ void member_group_end(member_core_t *self, group_t *group, group_phase_t phase, 
     free_roster(group);
     member_tries_erase(self, group);
     buffer_wipe(&group->welcome);
-    buffer_clear(&group->leave_statement);
     group->leave_called = false;
     group->wanted_leaf = UINT32_MAX;
     delete_rows(self, ROW_KEYS, group);
@@ -155,6 +159,7 @@ void group_row_write(const group_t *group, buffer_t *out)
     buffer_u8(out, group->is_creating);
     buffer_u8(out, group->is_out_of_step);
     buffer_u64(out, group->cursor);
+    buffer_u64(out, group->left_at);
     buffer_u64(out, group->next_number);
     buffer_u8(out, group->next_sub);
     buffer_u64(out, group->sub_sequence);
@@ -188,6 +193,7 @@ status_t group_row_read(group_t *group, bytes_t bytes)
     group->is_creating = reader_u8(&in);
     group->is_out_of_step = reader_u8(&in);
     group->cursor = reader_u64(&in);
+    group->left_at = reader_u64(&in);
     group->next_number = reader_u64(&in);
     group->next_sub = reader_u8(&in);
     group->sub_sequence = reader_u64(&in);

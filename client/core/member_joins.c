@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Coming into groups: lookup, join requests with their prekeys, welcomes. A creator comes in the same way as everybody. */
+/* Coming into groups: lookup, join requests with their prekeys, welcomes. A creator comes in the
+ * same way as everybody. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,8 @@ void member_join(member_core_t *self, uint64_t screen, uint64_t request, const n
     if (!may_join) {
         bool is_lost = group->phase == GROUP_LOST;
         member_refuse(self, screen, request, LOCAL_VERB_join,
-                      is_lost ? STATUS_OUT_OF_STEP : STATUS_ALREADY_MEMBER, NULL);
+                      is_lost ? STATUS_OUT_OF_STEP : STATUS_ALREADY_MEMBER,
+                      is_lost ? "this device lost the group's keys: leave, then join again" : NULL);
         return;
     }
     ask_t *ask = member_ask(self, screen, request, LOCAL_VERB_join);
@@ -129,8 +131,7 @@ static void refuse_join(member_core_t *self, uint64_t subject, status_t status, 
     member_ask_done(self, ask);
 }
 
-static group_t *group_to_join(member_core_t *self, const name_t *name,
-                              const lookup_reply_t *lookup)
+static group_t *group_to_join(member_core_t *self, const name_t *name, const lookup_reply_t *lookup)
 {
     group_t *group = member_group(self, lookup->group);
     if (!group)
@@ -150,8 +151,15 @@ static void call_join(member_core_t *self, group_t *group, const join_try_t *try
     memcpy(request.group, group->id, GROUP_ID_BYTES);
     group->is_asking = true;
     group->lookup_at_ms = self->now.boot_ms + JOIN_RENEW_MS;
-    session_call(&self->session, self->now, VERB_join, group->id, subject, &request,
-                 self->effects);
+    session_call(&self->session, self->now, VERB_join, group->id, subject, &request, self->effects);
+}
+
+/* The last request, while admins still take it: asking again must not push out the one that is
+ * being served. */
+static const join_try_t *fresh_try(const group_t *group, uint64_t epoch)
+{
+    const join_try_t *last = group->try_count ? &group->tries[group->try_count - 1] : NULL;
+    return last && epoch < last->epoch + JOIN_RENEW_EPOCHS ? last : NULL;
 }
 
 /* The group moved on so far that no admin takes the old request any more: a new one. */
@@ -160,10 +168,8 @@ static void renew(member_core_t *self, group_t *group, const lookup_reply_t *loo
     if (group->phase != GROUP_JOINING || group->is_creating ||
         memcmp(lookup->group, group->id, GROUP_ID_BYTES))
         return;
-    const join_try_t *last = group->try_count ? &group->tries[group->try_count - 1] : NULL;
-    if (last && lookup->epoch < last->epoch + JOIN_RENEW_EPOCHS)
-        return;
-    call_join(self, group, make_try(self, group, lookup->transcript, lookup->epoch), 0);
+    if (!fresh_try(group, lookup->epoch))
+        call_join(self, group, make_try(self, group, lookup->transcript, lookup->epoch), 0);
 }
 
 void member_lookup_answered(member_core_t *self, const call_t *call, status_t status,
@@ -200,7 +206,8 @@ void member_lookup_answered(member_core_t *self, const call_t *call, status_t st
     }
     memcpy(ask->group, group->id, GROUP_ID_BYTES);
     ask->admin = lookup->creator;
-    call_join(self, group, make_try(self, group, lookup->transcript, lookup->epoch),
+    const join_try_t *last = fresh_try(group, lookup->epoch);
+    call_join(self, group, last ? last : make_try(self, group, lookup->transcript, lookup->epoch),
               call->subject);
 }
 
@@ -311,9 +318,11 @@ void member_welcome(member_core_t *self, const pending_key_record_t *key)
     group_t *group = member_group(self, key->group);
     if (!group)
         return;
-    if (group_is_current(group) && key->commit_sequence <= group->cursor)
-        group->done_sequence = key->commit_sequence; /* used before: said again */
-    if (group->phase != GROUP_JOINING || !group->try_count || !key->commit_sequence)
+    bool is_used = group_is_current(group) && key->commit_sequence <= group->cursor;
+    bool is_old = key->commit_sequence <= group->left_at;
+    if (is_used || is_old)
+        group->done_sequence = key->commit_sequence; /* said, or said again */
+    if (is_old || group->phase != GROUP_JOINING || !group->try_count || !key->commit_sequence)
         return;
     group->phase = GROUP_WELCOMED;
     group->welcome_sequence = key->commit_sequence;

@@ -11,14 +11,18 @@ static void start_leave(member_core_t *self, group_t *group)
     buffer_clear(&group->leave_statement);
     identity_make_leave(self->identity, group->id, group_state_leaf(group->keys).value,
                         group_state_epoch_added(group->keys), &group->leave_statement);
-    group->leave_called = false;
+    group->leave_called = group->leave_acked = false;
     group->is_dirty = true;
 }
 
 void member_leave(member_core_t *self, uint64_t screen, uint64_t request, const name_t *name)
 {
     group_t *group = member_group_named(self, name);
-    if (!group || !group_is_current(group)) {
+    bool is_lost = group && group->phase == GROUP_LOST && group->leave_statement.size;
+    if (is_lost) {
+        group->phase = GROUP_LEAVING; /* with the statement signed when the keys were lost */
+        group->is_dirty = true;
+    } else if (!group || !group_is_current(group)) {
         const char *detail = group && group->phase == GROUP_JOINING
                                  ? "not admitted yet: there is nothing to leave"
                                  : NULL;
@@ -58,8 +62,9 @@ void member_leave_work(member_core_t *self, group_t *group)
 
 static void stay(member_core_t *self, group_t *group, status_t why)
 {
-    group->phase = GROUP_ACTIVE;
-    buffer_clear(&group->leave_statement);
+    group->phase = group->keys ? GROUP_ACTIVE : GROUP_LOST;
+    if (group->keys)
+        buffer_clear(&group->leave_statement);
     group->leave_called = false;
     group->is_dirty = true;
     answer_leaves(self, group->id, why);
@@ -83,7 +88,8 @@ void member_leave_answered(member_core_t *self, const call_t *call, status_t sta
         group->leave_called = true;
         return;
     }
-    if (!status && reply->body.leave_reply.sequence > group->cursor + 1) {
+    if (!status && group->keys && reply->body.leave_reply.sequence > group->cursor + 1) {
+        group->leave_acked = true;
         self->messages.is_due = true; /* what came before the leave may still be read */
         return;
     }

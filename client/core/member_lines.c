@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Lines of history: stored at once, shown in order. A line whose sender isn't proven yet holds back those after it for a while. */
+/* Lines of history: stored at once, shown in order. A line whose sender isn't proven yet holds back
+ * those after it for a while. */
 #include "client/core/member.h"
 
 #include <stdarg.h>
@@ -220,8 +221,8 @@ static size_t collect_unshown(collection_t *to)
     if (vault_range(to->self->vault, row_key_view(&prefix), (bytes_t){0}, false, visit_unshown, to))
         to->failed = true;
     for (size_t i = 0; i < to->count; i++) {
-        row_key_t key = row_key_of_line(ROW_LINE, to->group->id, to->lines[i].sequence,
-                                        to->lines[i].sub);
+        row_key_t key =
+            row_key_of_line(ROW_LINE, to->group->id, to->lines[i].sequence, to->lines[i].sub);
         status_t status = vault_get(to->self->vault, row_key_view(&key), &to->lines[i].row);
         if (status && status != STATUS_NOT_FOUND)
             to->failed = true;
@@ -277,8 +278,8 @@ void member_shown(member_core_t *self, uint64_t screen, uint64_t request,
         if (!group || is_repeated)
             continue;
         row_key_t key = row_key_of_number(ROW_UNSHOWN, group->id, line->sequence);
-        status = vault_range(self->vault, row_key_view(&key), (bytes_t){0}, false, visit_shown,
-                             group);
+        status =
+            vault_range(self->vault, row_key_view(&key), (bytes_t){0}, false, visit_shown, group);
         writes_delete_prefix(&self->effects->writes, row_key_view(&key));
     }
     member_reply(self, screen, request, LOCAL_VERB_shown, status, NULL);

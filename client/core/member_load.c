@@ -101,8 +101,7 @@ static bool load_outbox(void *context, bytes_t key, bytes_t value)
     group_t *group = load->group;
     if (group->outbox_count == group->outbox_capacity) {
         group->outbox_capacity = group->outbox_capacity ? 2 * group->outbox_capacity : 8;
-        group->outbox =
-            mem_realloc(group->outbox, group->outbox_capacity, sizeof *group->outbox);
+        group->outbox = mem_realloc(group->outbox, group->outbox_capacity, sizeof *group->outbox);
     }
     load->status = outbox_row_read(&group->outbox[group->outbox_count++], value);
     return !load->status;
@@ -119,8 +118,7 @@ static bool count_unshown(void *context, bytes_t key, bytes_t value)
 static status_t scan(load_t *load, bytes_t prefix, vault_visit_fn *visit)
 {
     load->status = STATUS_OK;
-    status_t status =
-        vault_range(load->self->vault, prefix, (bytes_t){0}, false, visit, load);
+    status_t status = vault_range(load->self->vault, prefix, (bytes_t){0}, false, visit, load);
     return status ? status : load->status;
 }
 
@@ -142,6 +140,8 @@ static status_t load_group_keys(member_core_t *self, group_t *group)
     buffer_t value = {0};
     status_t status = vault_get(self->vault, row_key_view(&head), &value);
     load_t load = {.group = group};
+    if (status == STATUS_NOT_FOUND && group->phase == GROUP_LEAVING)
+        return STATUS_OK; /* leaving after the keys were lost */
     if (!status)
         load_keys(&load, row_key_view(&head), buffer_view(&value));
     buffer_wipe(&value);

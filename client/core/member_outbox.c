@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Texts on their way. Each group has one in flight: a refused text must never be overtaken by a later one, and with several in flight a transient refusal of the
- * first (a rate limit, a full disk) would let the second in, whose higher generation then shuts the first out for good. Order costs a round trip a text.
+ * Texts on their way. Each group has one in flight: a refused text must never be overtaken by a
+ * later one, and with several in flight a transient refusal of the first (a rate limit, a full
+ * disk) would let the second in, whose higher generation then shuts the first out for good. Order
+ * costs a round trip a text.
  *
  *   typed -sealed and stored-> sent -refused for now-> the same bytes again
- *                                   -refused for good in this epoch-> sealed again, same number, in an epoch entered by a verified commit
- *                                   -acked or seen in the log-> a line, and gone
+ *                                   -refused for good in this epoch-> sealed again, same number, in
+ * an epoch entered by a verified commit -acked or seen in the log-> a line, and gone
  */
 #include "client/core/member.h"
 
@@ -122,8 +124,7 @@ void member_send(member_core_t *self, uint64_t screen, uint64_t request,
     }
     if (group->outbox_count == group->outbox_capacity) {
         group->outbox_capacity = group->outbox_capacity ? 2 * group->outbox_capacity : 8;
-        group->outbox =
-            mem_realloc(group->outbox, group->outbox_capacity, sizeof *group->outbox);
+        group->outbox = mem_realloc(group->outbox, group->outbox_capacity, sizeof *group->outbox);
     }
     outbox_entry_t *entry = &group->outbox[group->outbox_count++];
     *entry = (outbox_entry_t){.index = group->next_outbox++,
@@ -295,7 +296,7 @@ void member_send_answered(member_core_t *self, const call_t *call, status_t stat
     group->is_sending = false;
     outbox_entry_t *entry = find(group, call->subject);
     if (!entry || entry->is_acked)
-        return; /* it came back in the log meanwhile */
+        return;   /* it came back in the log meanwhile */
     if (!reply) { /* the session stopped: the text stays */
         answer(self, entry, status, status_text(status));
         hold(self, group, status);
@@ -323,6 +324,21 @@ void member_send_answered(member_core_t *self, const call_t *call, status_t stat
     }
 }
 
+static void own_line(member_core_t *self, group_t *group, const outbox_entry_t *entry)
+{
+    local_line_record_t line = {.kind = LINE_MESSAGE,
+                                .epoch = entry->epoch,
+                                .sequence = entry->sequence,
+                                .time_ms = entry->time_ms,
+                                .sender = *identity_name(self->identity),
+                                .mine = 1,
+                                .generation = entry->generation,
+                                .number = entry->number,
+                                .sent_time_ms = entry->typed_ms,
+                                .text = {(const char *)entry->text.data, entry->text.size}};
+    member_line(self, group, &line, NULL);
+}
+
 bool member_outbox_confirm(member_core_t *self, group_t *group, const event_record_t *event)
 {
     outbox_entry_t *entry = NULL;
@@ -332,19 +348,9 @@ bool member_outbox_confirm(member_core_t *self, group_t *group, const event_reco
             entry = &group->outbox[i];
     if (!entry)
         return false;
-    local_line_record_t line = {.kind = LINE_MESSAGE,
-                                .epoch = entry->epoch,
-                                .sequence = event->sequence,
-                                .time_ms = event->time_ms,
-                                .sender = *identity_name(self->identity),
-                                .mine = 1,
-                                .generation = entry->generation,
-                                .number = entry->number,
-                                .sent_time_ms = entry->typed_ms,
-                                .text = {(const char *)entry->text.data, entry->text.size}};
-    member_line(self, group, &line, NULL);
     entry->sequence = event->sequence;
     entry->time_ms = event->time_ms;
+    own_line(self, group, entry);
     answer(self, entry, STATUS_OK, NULL);
     drop(self, group, (size_t)(entry - group->outbox));
     group->is_held = false;
@@ -353,8 +359,15 @@ bool member_outbox_confirm(member_core_t *self, group_t *group, const event_reco
 
 void member_outbox_end(member_core_t *self, group_t *group, status_t why)
 {
-    while (group->outbox_count)
-        refuse_for_good(self, group, &group->outbox[0], why);
+    while (group->outbox_count) {
+        outbox_entry_t *entry = &group->outbox[0];
+        if (!entry->is_acked) {
+            refuse_for_good(self, group, entry, why);
+            continue;
+        }
+        own_line(self, group, entry); /* in the log, which can't be read any more */
+        drop(self, group, 0);
+    }
     group->is_held = false;
 }
 
@@ -370,7 +383,6 @@ bool group_outbox_is_busy(const member_core_t *self, const group_t *group)
     if (group->phase != GROUP_ACTIVE || group->is_out_of_step)
         return false;
     const outbox_entry_t *entry = head(group);
-    return group->is_sending ||
-           (entry && !entry->is_stale &&
-            !(group->is_held && self->now.boot_ms < group->send_at_ms));
+    return group->is_sending || (entry && !entry->is_stale &&
+                                 !(group->is_held && self->now.boot_ms < group->send_at_ms));
 }

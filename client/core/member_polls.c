@@ -104,7 +104,8 @@ static void apply(member_core_t *self, const event_record_t *events, size_t coun
     }
 }
 
-/* What the broker says of a group as a whole. It is told once, and changes nothing that this device holds. */
+/* What the broker says of a group as a whole. It is told once, and changes nothing that this device
+ * holds. */
 static void apply_state(member_core_t *self, const group_state_record_t *state)
 {
     group_t *group = member_group(self, state->group);
@@ -119,11 +120,22 @@ static void apply_state(member_core_t *self, const group_state_record_t *state)
         member_group_end(self, group, GROUP_LEFT, STATUS_ALREADY_LEFT);
         return;
     }
+    if (group->phase == GROUP_LEAVING && status == STATUS_GONE) {
+        bool is_out = group->leave_acked;
+        member_group_end(self, group, is_out ? GROUP_LEFT : GROUP_LOST, STATUS_ALREADY_LEFT);
+        if (!is_out)
+            group->phase = GROUP_LEAVING; /* without keys; the statement is still on its way */
+        return;
+    }
     name_t nobody = {0};
     member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody, "%s: %s",
                   status_name(status), status_text(status));
-    if (status == STATUS_GONE)
+    if (status == STATUS_GONE && group->keys) {
         member_group_end(self, group, GROUP_LOST, STATUS_GONE);
+    } else if (status == STATUS_GONE) {
+        group->phase = GROUP_JOINING; /* that welcome is too old; there may be another */
+        group->is_dirty = true;
+    }
 }
 
 void member_messages_answered(member_core_t *self, status_t status, const message_t *reply)
@@ -188,14 +200,14 @@ static bool is_settled(member_core_t *self)
 {
     for (size_t i = 0; i < self->group_count; i++) {
         const group_t *group = self->groups[i];
-        if (group->phase == GROUP_WELCOMED || group->is_asking ||
-            group_outbox_is_busy(self, group))
+        if (group->phase == GROUP_WELCOMED || group->is_asking || group_outbox_is_busy(self, group))
             return false;
     }
     return !self->messages.is_due && !self->keys.is_due;
 }
 
-/* stage 0: the admin side; 1: to begin with the own side; else 2 + the number of the poll that must have ended. */
+/* stage 0: the admin side; 1: to begin with the own side; else 2 + the number of the poll that must
+ * have ended. */
 void member_pass_work(member_core_t *self)
 {
     size_t at = 0;

@@ -8,7 +8,6 @@
 #include "client/keys/words.h"
 #include "proto/memory.h"
 
-
 static void describe_group(member_core_t *self, group_t *group, local_group_info_record_t *out,
                            char words[static WORDS_TEXT_BYTES])
 {
@@ -106,9 +105,8 @@ static void reply_members(member_core_t *self, group_t *group, const ask_t *ask)
 {
     local_member_info_record_t *infos = mem_zalloc(ROSTER_PAGE_MAX, sizeof *infos);
     char(*words)[WORDS_TEXT_BYTES] = mem_zalloc(ROSTER_PAGE_MAX, sizeof *words);
-    local_members_reply_t reply = {.epoch = group->pages->epoch,
-                                   .next_leaf = UINT32_MAX,
-                                   .members = {infos, 0}};
+    local_members_reply_t reply = {
+        .epoch = group->pages->epoch, .next_leaf = UINT32_MAX, .members = {infos, 0}};
     const roster_pages_t *pages = group->pages;
     for (size_t i = 0; i < pages->count; i++) {
         if (pages->members[i].leaf < ask->stage)
@@ -126,7 +124,8 @@ static void reply_members(member_core_t *self, group_t *group, const ask_t *ask)
     free(words);
 }
 
-/* The whole roster is fetched and checked against the root, once an epoch; pages for screens come from there. */
+/* The whole roster is fetched and checked against the root, once an epoch; pages for screens come
+ * from there. */
 void member_members(member_core_t *self, uint64_t screen, uint64_t request,
                     const local_members_request_t *body)
 {
@@ -220,9 +219,10 @@ void member_pending_answered(member_core_t *self, const mail_t *mail)
     while (reply.pending.count < 256 && mail_waiting_read(&entry, &in)) {
         char *text = words[reply.pending.count];
         words_of_pair(text, identity_key(self->identity), entry.identity_key);
-        infos[reply.pending.count++] = (local_pending_info_record_t){
-            .name = entry.name, .task = entry.task, .since_ms = entry.since_ms,
-            .words = text_of(text)};
+        infos[reply.pending.count++] = (local_pending_info_record_t){.name = entry.name,
+                                                                     .task = entry.task,
+                                                                     .since_ms = entry.since_ms,
+                                                                     .words = text_of(text)};
     }
     member_reply(self, ask->screen, ask->request, LOCAL_VERB_pending, mail->status, &reply);
     member_ask_done(self, ask);

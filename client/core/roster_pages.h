@@ -19,8 +19,9 @@ void roster_pages_destroy(roster_pages_t **self);
 void roster_pages_restart(roster_pages_t *self);
 
 /*
- * Takes a page. *next is the leaf to ask for next, or UINT32_MAX when all is there and the root is right. STATUS_STALE_EPOCH: of another epoch than the state's, begin
- * again. STATUS_BAD_PROOF: it contradicts the root, or itself.
+ * Takes a page. *next is the leaf to ask for next, or UINT32_MAX when all is there and the root is
+ * right. STATUS_STALE_EPOCH: of another epoch than the state's, begin again. STATUS_BAD_PROOF: it
+ * contradicts the root, or itself.
  */
 MUST_CHECK status_t roster_pages_add(roster_pages_t *self, const roster_reply_t *page,
                                      const group_state_t *state, uint64_t *next);

@@ -84,7 +84,8 @@ static void open_link(session_t *self, const turn_t *turn)
 {
     calls_mark_all_unsent(&self->calls);
     sodium_memzero(self->token, sizeof self->token);
-    frames_wipe(&turn->effects->frames); /* none of the old connection's may go out on the new one */
+    frames_wipe(
+        &turn->effects->frames); /* none of the old connection's may go out on the new one */
     turn->effects->link = LINK_OPEN;
     enter(self, turn, SESSION_OPENING, step_deadline(self, turn));
 }
@@ -98,7 +99,8 @@ static uint64_t rest_ms(unsigned failures)
     return longest / 2 + randombytes_uniform((uint32_t)(longest / 2 + 1));
 }
 
-/* The connection is of no use any more: a new one, at once the first time, after a growing rest when that fails too. */
+/* The connection is of no use any more: a new one, at once the first time, after a growing rest
+ * when that fails too. */
 static void lost(session_t *self, const turn_t *turn, status_t cause)
 {
     tell_reachable(self, turn, cause);
@@ -311,8 +313,7 @@ void session_link(session_t *self, moment_t now, link_event_t event, const uint8
         [LINK_DOWN] = SESSION_ON_DOWN,
         [LINK_WRONG_BROKER] = SESSION_ON_WRONG_BROKER,
     };
-    handle(self,
-           &(turn_t){.now = now, .event = events[event], .key = key, .effects = effects});
+    handle(self, &(turn_t){.now = now, .event = events[event], .key = key, .effects = effects});
 }
 
 static bool is_transient(status_t status)
@@ -423,9 +424,8 @@ void session_time(session_t *self, moment_t now, effects_t *effects)
 {
     if (self->state == SESSION_STOPPED)
         answer_all(self, now, effects);
-    bool late = self->state == SESSION_READY
-                    ? calls_first_deadline(&self->calls) <= now.boot_ms
-                    : self->deadline_ms <= now.boot_ms;
+    bool late = self->state == SESSION_READY ? calls_first_deadline(&self->calls) <= now.boot_ms
+                                             : self->deadline_ms <= now.boot_ms;
     if (late)
         handle(self, &(turn_t){.now = now, .event = SESSION_ON_DEADLINE, .effects = effects});
     send_waiting(self, now, effects);

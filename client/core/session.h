@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One side's life with the broker: connect, hello, challenge, login, then REQ-style calls until the connection is lost, and all over again.
+ * One side's life with the broker: connect, hello, challenge, login, then REQ-style calls until the
+ * connection is lost, and all over again.
  *
- *   CLOSED -start-> OPENING -link up-> GREETING -hello-> CHALLENGING -challenge-> LOGGING_IN -token-> READY
- *   any of the last five -lost, timed out, told to log in again-> OPENING, or RESTING first if the last attempt failed too
- *   RESTING -rest over-> OPENING          any -refused for good, replaced-> STOPPED
+ *   CLOSED -start-> OPENING -link up-> GREETING -hello-> CHALLENGING -challenge-> LOGGING_IN
+ * -token-> READY any of the last five -lost, timed out, told to log in again-> OPENING, or RESTING
+ * first if the last attempt failed too RESTING -rest over-> OPENING          any -refused for good,
+ * replaced-> STOPPED
  *
- * A call is answered exactly once, however many connections that takes: after a timeout or a disconnect the socket is opened anew and every unanswered request goes
- * out again, oldest first, with the same body. Owned by one core.
+ * A call is answered exactly once, however many connections that takes: after a timeout or a
+ * disconnect the socket is opened anew and every unanswered request goes out again, oldest first,
+ * with the same body. Owned by one core.
  */
 #ifndef CONCLAVE_CLIENT_CORE_SESSION_H
 #define CONCLAVE_CLIENT_CORE_SESSION_H
@@ -55,7 +58,8 @@ typedef enum {
 const char *session_state_name(session_state_t state);
 const char *session_event_name(session_event_t event);
 
-/* What the session tells its core. A call is gone from the queue when answered is called; reply is NULL if the session stopped. */
+/* What the session tells its core. A call is gone from the queue when answered is called; reply is
+ * NULL if the session stopped. */
 typedef struct {
     void (*ready)(void *owner, moment_t now, effects_t *effects);
     void (*answered)(void *owner, moment_t now, const call_t *call, status_t status,
@@ -84,11 +88,11 @@ typedef struct {
     uint8_t link_key[KEY_BYTES];
     uint8_t token[TOKEN_BYTES];
     uint8_t incarnation[INCARNATION_BYTES];
-    uint64_t step_id; /* of the handshake's open request */
+    uint64_t step_id;     /* of the handshake's open request */
     uint64_t deadline_ms; /* of the state; UINT64_MAX none */
     unsigned failures;    /* attempts in a row without an answered call */
-    status_t cause; /* why it is not reachable, STATUS_OK if it is */
-    status_t stopped; /* why it stopped */
+    status_t cause;       /* why it is not reachable, STATUS_OK if it is */
+    status_t stopped;     /* why it stopped */
     char reason[160];
     uint64_t rejected; /* events that had no cell in the table */
     uint64_t faults;   /* frames of the broker that could not be read */
@@ -104,7 +108,8 @@ void session_frame(session_t *self, moment_t now, bytes_t frame, effects_t *effe
 void session_time(session_t *self, moment_t now, effects_t *effects);
 uint64_t session_deadline(const session_t *self);
 
-/* Queues a request and sends it as soon as it may. Returns its id. A stopped session answers it at the next session_time. STATUS_TOO_MANY is answered the same way. */
+/* Queues a request and sends it as soon as it may. Returns its id. A stopped session answers it at
+ * the next session_time. STATUS_TOO_MANY is answered the same way. */
 uint64_t session_call(session_t *self, moment_t now, verb_t verb, const uint8_t *group,
                       uint64_t subject, const void *request, effects_t *effects);
 /* Nobody waits for the answer any more. */

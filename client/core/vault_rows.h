@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * How the cores lay their vaults out: one letter, the group's id where there is one, then what tells the rows of a kind apart (integers big-endian, so that they
- * sort). Everything a value holds starts with its format number.
+ * How the cores lay their vaults out: one letter, the group's id where there is one, then what
+ * tells the rows of a kind apart (integers big-endian, so that they sort). Everything a value holds
+ * starts with its format number.
  *
  *   member vault                                     admin vault
  *   F                    format and kind             F
@@ -62,11 +63,13 @@ bytes_t row_key_tail(bytes_t key);
 /* The group in a key; NULL if it is shorter. */
 const uint8_t *row_key_group(bytes_t key);
 
-/* Checks the vault's format row, or asks for it to be written if the vault is empty. STATUS_NEWER_FORMAT, STATUS_DAMAGED_FILE, STATUS_IO_ERROR. */
+/* Checks the vault's format row, or asks for it to be written if the vault is empty.
+ * STATUS_NEWER_FORMAT, STATUS_DAMAGED_FILE, STATUS_IO_ERROR. */
 MUST_CHECK status_t vault_check_format(vault_t *vault, vault_kind_t kind, bool *is_new);
 void vault_write_format(writes_t *writes, vault_kind_t kind);
 
-/* A row_fn (context: rows_target_t) that puts key rows of client/keys under a prefix of this vault. */
+/* A row_fn (context: rows_target_t) that puts key rows of client/keys under a prefix of this vault.
+ */
 typedef struct {
     writes_t *writes;
     row_kind_t kind;

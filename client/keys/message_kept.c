@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/keys/message_seal.h"
+#include "proto/utf8.h"
 
 #define KEPT_FORMAT 1
 
@@ -55,6 +56,8 @@ status_t text_content_write(uint64_t sent_ms, text_t text, buffer_t *out)
 {
     if (text.size > TEXT_MAX_BYTES)
         return STATUS_TOO_LARGE;
+    if (!utf8_valid(text.data, text.size))
+        return STATUS_MALFORMED;
     buffer_varint(out, sent_ms);
     buffer_append(out, text.data, text.size);
     return STATUS_OK;
@@ -69,6 +72,8 @@ status_t text_content_read(bytes_t content, uint64_t *sent_ms, text_t *text)
         return STATUS_MALFORMED;
     if (in.left > TEXT_MAX_BYTES)
         return STATUS_TOO_LARGE;
+    if (!utf8_valid((const char *)in.at, in.left))
+        return STATUS_MALFORMED;
     *text = (text_t){(const char *)in.at, in.left};
     return STATUS_OK;
 }

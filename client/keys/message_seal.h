@@ -52,8 +52,9 @@ void opened_message_write(const opened_message_t *self, buffer_t *out);
 MUST_CHECK status_t opened_message_read(opened_message_t *out, bytes_t bytes);
 void opened_message_wipe(opened_message_t *self);
 
-/* The content of MESSAGE_TYPE_TEXT: the sender's clock in ms since 1970, and UTF-8. The text is a
- * view. STATUS_MALFORMED, STATUS_TOO_LARGE. */
+/* The content of MESSAGE_TYPE_TEXT: the sender's clock in ms since 1970, and UTF-8
+ * without NUL, which readers further on rely upon. The text is a view. STATUS_MALFORMED,
+ * STATUS_TOO_LARGE. */
 MUST_CHECK status_t text_content_write(uint64_t sent_ms, text_t text, buffer_t *out);
 MUST_CHECK status_t text_content_read(bytes_t content, uint64_t *sent_ms, text_t *text);
 

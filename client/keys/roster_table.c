@@ -193,6 +193,18 @@ static void clear_member(roster_table_t *self, uint32_t leaf)
         self->full_words = word;
 }
 
+static void adopt_roles(roster_table_t *self, const commit_t *commit, uint8_t role)
+{
+    for (size_t i = 0; i < commit->role_count; i++) {
+        uint32_t leaf = commit->roles[i].leaf;
+        if (commit->roles[i].role != role)
+            continue;
+        if (note_role(self, leaf, role))
+            self->members[leaf].role = role;
+        index_map_put(&self->dirty, leaf);
+    }
+}
+
 static void adopt_members(roster_table_t *self, const commit_t *commit)
 {
     for (size_t i = 0; i < commit->removal_count; i++) {
@@ -204,11 +216,9 @@ static void adopt_members(roster_table_t *self, const commit_t *commit)
         set_member(self, &member);
         index_map_put(&self->dirty, member.leaf);
     }
-    for (size_t i = 0; i < commit->role_count; i++) {
-        if (note_role(self, commit->roles[i].leaf, commit->roles[i].role))
-            self->members[commit->roles[i].leaf].role = commit->roles[i].role;
-        index_map_put(&self->dirty, commit->roles[i].leaf);
-    }
+    /* Who steps down makes room for who steps up, whichever leaf comes first. */
+    adopt_roles(self, commit, ROLE_MEMBER);
+    adopt_roles(self, commit, ROLE_ADMIN);
 }
 
 void roster_table_adopt(roster_table_t *self, roster_journal_t *journal, const commit_t *commit)

@@ -38,8 +38,7 @@ static status_t refuse_lock(invocation_t *self, const char *path, status_t statu
     if (status == STATUS_HOME_IN_USE && holder->pid) {
         text_buffer_t text = {0};
         text_buffer_add_format(&text, "process %llu holds it (conclave %s)",
-                               (unsigned long long)holder->pid,
-                               *holder->role ? holder->role : "?");
+                               (unsigned long long)holder->pid, *holder->role ? holder->role : "?");
         complain_cause(self, text.bytes);
         text_buffer_wipe(&text);
     } else if (status == STATUS_IO_ERROR && cause) {
@@ -101,9 +100,8 @@ static status_t start_engine(access_t *self)
 static status_t enter(access_t *self)
 {
     home_holder_t holder = {0};
-    status_t status = home_lock_or_attach(self->home, self->role, true,
-                                          self->invocation->globals.timeout_ms, &self->screen,
-                                          &holder);
+    status_t status = home_lock_or_attach(
+        self->home, self->role, true, self->invocation->globals.timeout_ms, &self->screen, &holder);
     if (status != STATUS_OK)
         return refuse_lock(self->invocation, home_path(self->home), status, &holder);
     return self->screen ? STATUS_OK : start_engine(self);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * How a command reaches its home: it holds the home itself, with an engine of its own, or is attached to the process that does. Either way it speaks over a screen.
+ * How a command reaches its home: it holds the home itself, with an engine of its own, or is
+ * attached to the process that does. Either way it speaks over a screen.
  *
  *   access_open: lock free -> password -> engine -> screen      (holding)
  *                held by serve, chat or listen -> screen         (attached: no password)
@@ -44,38 +45,44 @@ typedef struct {
 } access_t;
 
 /*
- * Opens the home of the invocation for a command. accepts_screens: this process takes commands of others while it holds the home. Complains on failure.
- * Waits up to --timeout for the home. Ends with access_close, also after a failure.
+ * Opens the home of the invocation for a command. accepts_screens: this process takes commands of
+ * others while it holds the home. Complains on failure. Waits up to --timeout for the home. Ends
+ * with access_close, also after a failure.
  */
 status_t access_open(access_t *self, invocation_t *invocation, const char *role,
                      bool accepts_screens) MUST_CHECK;
-/* The same with what is open already: the locked home and its identity are taken over, also on failure. */
+/* The same with what is open already: the locked home and its identity are taken over, also on
+ * failure. */
 status_t access_open_with(access_t *self, invocation_t *invocation, const char *role,
-                          bool accepts_screens, home_t *home,
-                          struct identity *identity) MUST_CHECK;
-/* After STATUS_HOLDER_ENDED of another process: holds the home now, or is attached to its next holder. Complains on failure. */
+                          bool accepts_screens, home_t *home, struct identity *identity) MUST_CHECK;
+/* After STATUS_HOLDER_ENDED of another process: holds the home now, or is attached to its next
+ * holder. Complains on failure. */
 status_t access_take_over(access_t *self) MUST_CHECK;
-/* The engine ends with a last checkpoint, and the lock goes. reason is told to attached screens; NULL: "NAME ended". */
+/* The engine ends with a last checkpoint, and the lock goes. reason is told to attached screens;
+ * NULL: "NAME ended". */
 void access_close(access_t *self, const char *reason);
 /* The engine ends, the lock stays. */
 void access_close_engine(access_t *self);
 bool access_is_attached(const access_t *self);
 
 /* Sends a request; *id names its reply. */
-status_t access_send(access_t *self, local_verb_t verb, const void *body,
-                     uint64_t *id) MUST_CHECK;
+status_t access_send(access_t *self, local_verb_t verb, const void *body, uint64_t *id) MUST_CHECK;
 
 /*
- * The next message, in self->message until the next call; waits until until_ms (boot clock). Pushes `link` and `ending` are noted too. STATUS_TIMED_OUT;
- * STATUS_INTERRUPTED: the invocation's signal_number says which; STATUS_HOLDER_ENDED or the reason why the own engine stopped, with a complaint.
+ * The next message, in self->message until the next call; waits until until_ms (boot clock). Pushes
+ * `link` and `ending` are noted too. STATUS_TIMED_OUT; STATUS_INTERRUPTED: the invocation's
+ * signal_number says which; STATUS_HOLDER_ENDED or the reason why the own engine stopped, with a
+ * complaint.
  */
 status_t access_receive(access_t *self, uint64_t until_ms) MUST_CHECK;
-/* Until the reply to id has come, other messages going to on_push. The reply's status is in self->message. */
+/* Until the reply to id has come, other messages going to on_push. The reply's status is in
+ * self->message. */
 status_t access_await(access_t *self, uint64_t id, uint64_t until_ms) MUST_CHECK;
 
 /*
- * One request and its reply within --timeout. Returns the reply's status; complains with `what` happened otherwise, the reply's detail as cause. The reply's body
- * is in self->message until the next call.
+ * One request and its reply within --timeout. Returns the reply's status; complains with `what`
+ * happened otherwise, the reply's detail as cause. The reply's body is in self->message until the
+ * next call.
  */
 status_t access_call(access_t *self, local_verb_t verb, const void *body,
                      const char *what) MUST_CHECK;
@@ -83,7 +90,8 @@ status_t access_call(access_t *self, local_verb_t verb, const void *body,
 status_t access_call_until(access_t *self, local_verb_t verb, const void *body, uint64_t until_ms,
                            const char *what) MUST_CHECK;
 
-/* One pass of all four polling tasks, and what waits in the outbox has gone out if it could. The broker's address is remembered then. */
+/* One pass of all four polling tasks, and what waits in the outbox has gone out if it could. The
+ * broker's address is remembered then. */
 status_t access_pass(access_t *self, const char *what) MUST_CHECK;
 
 /* The same where it is not what the command was about: after a refusal. */

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REFRESH_MS    3000 /* how often unread counts of other groups are looked at */
-#define END_MS        3000 /* how long a person waits for what is under way at the end */
-#define SENDS_MAX     64   /* on their way at once, from a pipe */
+#define REFRESH_MS 3000 /* how often unread counts of other groups are looked at */
+#define END_MS     3000 /* how long a person waits for what is under way at the end */
+#define SENDS_MAX  64   /* on their way at once, from a pipe */
 
 /* Whether typed lines may be taken now. */
 static bool takes_input(const chat_t *self)
@@ -67,14 +67,18 @@ static status_t take_frames(chat_t *self)
     }
 }
 
+/* Being ended is how a chat ends: at once, but for what was shown being stored as such. */
 static void take_signals(chat_t *self)
 {
     int number;
     while ((number = signals_take(self->invocation->signal_fd))) {
-        if (number == SIGWINCH)
+        if (number == SIGWINCH) {
             line_editor_resize(self->editor);
-        else
-            self->is_over = true; /* being ended is how a chat ends */
+            continue;
+        }
+        self->is_over = self->is_ending && self->ending_ms; /* asked twice */
+        self->is_ending = true;
+        self->ending_ms = access_now();
     }
 }
 
@@ -82,8 +86,7 @@ static void take_signals(chat_t *self)
 static status_t end_step(chat_t *self, uint64_t now)
 {
     if (!self->ending_ms) {
-        uint64_t patience_ms =
-            self->is_interactive ? END_MS : self->invocation->globals.timeout_ms;
+        uint64_t patience_ms = self->is_interactive ? END_MS : self->invocation->globals.timeout_ms;
         self->ending_ms = patience_ms > UINT64_MAX - now ? UINT64_MAX : now + patience_ms;
     }
     for (size_t i = 0; i < self->ask_count; i++)
@@ -106,6 +109,10 @@ static int poll_timeout(const chat_t *self, uint64_t now)
         left = (uint64_t)editor_ms;
     if (!takes_input(self) && left > 50)
         left = 50;
+    bool is_patient =
+        (self->due_ms && !self->is_rekey_due) || (self->offline_ms && !self->is_offline);
+    if (is_patient && left > 200)
+        left = 200;
     return (int)left;
 }
 
@@ -131,6 +138,9 @@ static status_t turn(chat_t *self)
         take_signals(self);
     if (sources[2].revents || line_editor_timeout_ms(self->editor) >= 0)
         status = take_typed(self);
+    chat_offline_step(self, access_now());
+    if (status == STATUS_OK)
+        status = chat_rekey_step(self, access_now());
     if (status == STATUS_OK && access_now() >= self->refresh_ms) {
         self->refresh_ms = access_now() + REFRESH_MS;
         status = chat_refresh(self);
@@ -143,14 +153,16 @@ static status_t take_over(chat_t *self)
 {
     chat_say(self, FORMAT_WARNING, "The process that held the home has ended; taking over.");
     if (self->sends)
-        chat_say(self, FORMAT_WARNING, "%zu of your texts were on their way: look whether they "
-                                       "come.",
+        chat_say(self, FORMAT_WARNING,
+                 "%zu of your texts were on their way: look whether they "
+                 "come.",
                  self->sends);
     self->ask_count = self->sends = self->holding = 0;
     line_editor_suspend(self->editor);
     status_t status = access_take_over(&self->access);
     line_editor_resume(self->editor);
     self->is_offline = false;
+    self->offline_ms = 0;
     if (status == STATUS_OK && self->group.text[0])
         status = chat_enter(self, &self->group);
     return status;

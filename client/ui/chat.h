@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The chat in line mode: one group is current, its lines arrive above a prompt. Nothing blocks: each request is an ask whose reply is handled when it comes.
+ * The chat in line mode: one group is current, its lines arrive above a prompt. Nothing blocks:
+ * each request is an ask whose reply is handled when it comes.
  *
- *   enter group -> groups -> history (what is new and a little before) -> subscribe -> lines as they come
+ *   enter group -> groups -> history (what is new and a little before) -> subscribe -> lines as
+ * they come
  */
 #ifndef CONCLAVE_CLIENT_UI_CHAT_H
 #define CONCLAVE_CLIENT_UI_CHAT_H
@@ -13,11 +15,11 @@
 
 typedef enum {
     ASK_SEND,
-    ASK_ENTER,     /* groups, to enter one */
-    ASK_LIST,      /* groups, to show them */
-    ASK_REFRESH,   /* groups, for unread counts and banners */
-    ASK_LOAD,      /* history, when a group is entered */
-    ASK_HISTORY,   /* history, asked for by the user */
+    ASK_ENTER,   /* groups, to enter one */
+    ASK_LIST,    /* groups, to show them */
+    ASK_REFRESH, /* groups, for unread counts and banners */
+    ASK_LOAD,    /* history, when a group is entered */
+    ASK_HISTORY, /* history, asked for by the user */
     ASK_SUBSCRIBE,
     ASK_SHOWN,
     ASK_WHOAMI,
@@ -52,8 +54,8 @@ typedef struct {
     line_editor_t *editor;
     bool is_interactive;
     name_t me;
-    name_t group;         /* current; empty: none */
-    uint64_t shown_until; /* of the current group: what was printed when it was entered */
+    name_t group;          /* current; empty: none */
+    uint64_t shown_until;  /* of the current group: what was printed when it was entered */
     uint64_t last_time_ms; /* of the last line printed, for the day's line */
     chat_group_t *groups;
     size_t group_count;
@@ -61,10 +63,13 @@ typedef struct {
     size_t person_count;
     chat_ask_t *asks;
     size_t ask_count;
-    size_t sends;     /* of the asks */
-    size_t holding;   /* of the asks: input waits for these */
-    uint64_t held_ms; /* boot clock: until when it waits */
-    bool is_offline, is_rekey_due;
+    size_t sends;        /* of the asks */
+    size_t holding;      /* of the asks: input waits for these */
+    uint64_t held_ms;    /* boot clock: until when it waits */
+    bool is_offline;     /* and shown so */
+    uint64_t offline_ms; /* boot clock: when being out of reach is worth a banner; 0: it isn't */
+    bool is_rekey_due;   /* and shown so: an admin who is there makes a new key within a moment */
+    uint64_t due_ms;     /* boot clock: when it is worth a banner; 0: none is due */
     uint64_t refresh_ms; /* boot clock */
     bool is_ending;      /* no more input; waits for what is under way */
     uint64_t ending_ms;  /* boot clock: not longer */
@@ -80,6 +85,8 @@ status_t chat_ask(chat_t *self, chat_ask_kind_t kind, local_verb_t verb, const v
 status_t chat_take_reply(chat_t *self, const local_message_t *reply) MUST_CHECK;
 status_t chat_enter(chat_t *self, const name_t *group) MUST_CHECK;
 status_t chat_refresh(chat_t *self) MUST_CHECK;
+/* Says that a new key is due, once that has lasted. */
+status_t chat_rekey_step(chat_t *self, uint64_t now) MUST_CHECK;
 bool chat_ask_holds(chat_ask_kind_t kind);
 
 /* chat_line.c: what the user typed. */
@@ -99,6 +106,8 @@ void chat_refused(chat_t *self, status_t status, text_t detail, const char *form
 void chat_show_prompt(chat_t *self);
 void chat_know_person(chat_t *self, const name_t *name);
 chat_group_t *chat_group(chat_t *self, const name_t *name);
+/* Says that the broker is out of reach, once that has lasted. */
+void chat_offline_step(chat_t *self, uint64_t now);
 status_t chat_take_push(chat_t *self, const local_message_t *push) MUST_CHECK;
 
 #endif

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTEXT_LINES 12
-#define LOAD_MAX      1000
-#define HELD_MS       3000 /* how long input waits for an answer at a terminal */
+#define CONTEXT_LINES   12
+#define LOAD_MAX        1000
+#define DUE_PATIENCE_MS 1000 /* a new key that comes sooner is not worth a banner */
+#define HELD_MS         3000 /* how long input waits for an answer at a terminal */
 
 bool chat_ask_holds(chat_ask_kind_t kind)
 {
@@ -52,14 +53,25 @@ status_t chat_enter(chat_t *self, const name_t *group)
     return chat_ask(self, ASK_ENTER, LOCAL_VERB_groups, NULL, group);
 }
 
-static status_t set_rekey_due(chat_t *self, bool is_due)
+static void set_rekey_due(chat_t *self, bool is_due)
 {
-    if (is_due == self->is_rekey_due)
+    if (is_due && !self->due_ms)
+        self->due_ms = access_now() + DUE_PATIENCE_MS;
+    if (is_due)
+        return;
+    self->due_ms = 0;
+    if (self->is_rekey_due) {
+        self->is_rekey_due = false;
+        chat_show_prompt(self);
+    }
+}
+
+status_t chat_rekey_step(chat_t *self, uint64_t now)
+{
+    if (!self->due_ms || self->is_rekey_due || now < self->due_ms)
         return STATUS_OK;
-    self->is_rekey_due = is_due;
+    self->is_rekey_due = true;
     chat_show_prompt(self);
-    if (!is_due)
-        return STATUS_OK;
     local_members_request_t request = {.name = self->group};
     return chat_ask(self, ASK_ABSENT, LOCAL_VERB_members, &request, &self->group);
 }
@@ -84,7 +96,7 @@ static void keep_groups(chat_t *self, const local_groups_reply_t *reply)
     self->group_count = reply->groups.count;
 }
 
-static status_t take_refresh(chat_t *self, const local_groups_reply_t *reply)
+static void take_refresh(chat_t *self, const local_groups_reply_t *reply)
 {
     keep_groups(self, reply);
     for (size_t i = 0; i < self->group_count; i++) {
@@ -96,7 +108,7 @@ static status_t take_refresh(chat_t *self, const local_groups_reply_t *reply)
                  (unsigned long long)group->unread, group->name.text);
     }
     const chat_group_t *current = chat_group(self, &self->group);
-    return set_rekey_due(self, current && current->rekey_due);
+    set_rekey_due(self, current && current->rekey_due);
 }
 
 static void say_group(chat_t *self, const local_group_info_record_t *info)
@@ -105,8 +117,9 @@ static void say_group(chat_t *self, const local_group_info_record_t *info)
     if (!self->invocation->globals.json)
         chat_print(self, list_view_group(format, info));
     if (info->state == LOCAL_GROUP_JOINING || info->state == LOCAL_GROUP_WELCOMED)
-        chat_say(self, FORMAT_PLAIN, "An admin's client of %s has to let you in; that can take a "
-                                     "moment.",
+        chat_say(self, FORMAT_PLAIN,
+                 "An admin's client of %s has to let you in; that can take a "
+                 "moment.",
                  info->name.text);
     else if (info->state >= LOCAL_GROUP_LEFT)
         chat_say(self, FORMAT_WARNING, "You are not in %s any more: only its history is here.",
@@ -141,10 +154,11 @@ static status_t take_enter(chat_t *self, const name_t *wanted, const local_group
     self->shown_until = 0;
     self->last_time_ms = 0;
     self->is_rekey_due = false;
+    self->due_ms = 0;
     say_group(self, found);
     chat_show_prompt(self);
-    status_t status = set_rekey_due(self, found->rekey_due_since_ms != 0);
-    return status == STATUS_OK ? load(self, found->unread) : status;
+    set_rekey_due(self, found->rekey_due_since_ms != 0);
+    return load(self, found->unread);
 }
 
 static status_t subscribe(chat_t *self)
@@ -192,8 +206,9 @@ static void take_members(chat_t *self, const local_members_reply_t *reply)
         list_view_member_json(&json, self->group.text, member);
         chat_print(self, json_take(&json));
     }
-    chat_say(self, FORMAT_DIM, "The words are the same on both sides if nobody stands between you: "
-                               "compare them over another channel.");
+    chat_say(self, FORMAT_DIM,
+             "The words are the same on both sides if nobody stands between you: "
+             "compare them over another channel.");
 }
 
 /* One line: names, admins marked. */
@@ -204,7 +219,9 @@ static void take_who(chat_t *self, const local_members_reply_t *reply)
         const local_member_info_record_t *member = &reply->members.items[i];
         chat_know_person(self, &member->name);
         text_buffer_add_format(&out, "%s%s%s", i ? ", " : "", member->name.text,
-                               member->left ? " (left)" : member->role ? " (admin)" : "");
+                               member->left   ? " (left)"
+                               : member->role ? " (admin)"
+                                              : "");
     }
     chat_say(self, FORMAT_PLAIN, "In %s: %s", self->group.text, out.size ? out.bytes : "nobody");
     text_buffer_wipe(&out);
@@ -257,6 +274,7 @@ static status_t take_leave(chat_t *self, const name_t *group)
     if (name_equal(group, &self->group)) {
         self->group = (name_t){0};
         self->is_rekey_due = false;
+        self->due_ms = 0;
         chat_show_prompt(self);
     }
     return chat_refresh(self);
@@ -300,7 +318,8 @@ static status_t take_ok(chat_t *self, const chat_ask_t *ask, const local_message
     case ASK_ENTER:
         return take_enter(self, &ask->name, &reply->body.groups_reply);
     case ASK_REFRESH:
-        return take_refresh(self, &reply->body.groups_reply);
+        take_refresh(self, &reply->body.groups_reply);
+        break;
     case ASK_LIST:
         take_list(self, &reply->body.groups_reply);
         break;

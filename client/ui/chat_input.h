@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What a line typed in the chat means: a text to send or one of the commands, which stand in a table. */
+/* What a line typed in the chat means: a text to send or one of the commands, which stand in a
+ * table. */
 #ifndef CONCLAVE_CLIENT_UI_CHAT_INPUT_H
 #define CONCLAVE_CLIENT_UI_CHAT_INPUT_H
 

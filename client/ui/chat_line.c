@@ -45,17 +45,19 @@ static void say_help(chat_t *self)
         chat_say(self, FORMAT_PLAIN, "  /%s %s%*s%s", row->name, row->arguments,
                  width < 18 ? (int)(18 - width) : 1, "", row->help);
     }
-    chat_say(self, FORMAT_PLAIN, "  //text             send a text that starts with a slash");
-    chat_say(self, FORMAT_DIM, "Tab completes commands, groups and names; the arrows bring back "
-                               "what you typed.");
+    chat_say(self, FORMAT_PLAIN, "  //text              send a text that starts with a slash");
+    chat_say(self, FORMAT_DIM,
+             "Tab completes commands, groups and names; the arrows bring back "
+             "what you typed.");
 }
 
 static status_t with_group(chat_t *self, chat_ask_kind_t kind, local_verb_t verb, const void *body)
 {
     if (self->group.text[0])
         return chat_ask(self, kind, verb, body, &self->group);
-    chat_say(self, FORMAT_WARNING, "No group is chosen: /switch GROUP, /join GROUP or /create "
-                                   "GROUP.");
+    chat_say(self, FORMAT_WARNING,
+             "No group is chosen: /switch GROUP, /join GROUP or /create "
+             "GROUP.");
     return STATUS_OK;
 }
 
@@ -165,7 +167,8 @@ status_t chat_take_line(chat_t *self, const char *line)
     chat_input_t input = chat_input_parse(line);
     if (input.kind != CHAT_NOTHING)
         line_editor_remember(self->editor, line);
-    /* What is typed does not stay on the screen: a text comes back as a line, a command is repeated here. */
+    /* What is typed does not stay on the screen: a text comes back as a line, a command is repeated
+     * here. */
     if (self->is_interactive && input.kind != CHAT_TEXT && input.kind != CHAT_NOTHING)
         chat_say(self, FORMAT_DIM, "%s", line);
     status_t status = take_input(self, &input);

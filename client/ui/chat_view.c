@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEOPLE_MAX 4096
+#define PEOPLE_MAX          4096
+#define OFFLINE_PATIENCE_MS 1500 /* a connection that is back sooner is not worth a banner */
 
 void chat_print(chat_t *self, char *line)
 {
@@ -124,13 +125,13 @@ chat_group_t *chat_group(chat_t *self, const name_t *name)
 {
     chat_group_t *found = NULL;
     for (size_t i = 0; i < self->group_count; i++)
-        if (name_equal(&self->groups[i].name, name) &&
-            (!found || found->state >= LOCAL_GROUP_LEFT))
+        if (name_equal(&self->groups[i].name, name) && (!found || found->state >= LOCAL_GROUP_LEFT))
             found = &self->groups[i];
     return found;
 }
 
-/* Lines of the current group; those that were printed when it was entered come again and are skipped. */
+/* Lines of the current group; those that were printed when it was entered come again and are
+ * skipped. */
 static status_t take_lines(chat_t *self, const local_line_push_t *push)
 {
     size_t count = 0;
@@ -158,15 +159,27 @@ static status_t take_lines(chat_t *self, const local_line_push_t *push)
 
 static void take_link(chat_t *self, const local_link_push_t *link)
 {
-    bool is_offline = !link->reachable;
-    if (is_offline == self->is_offline)
+    if (!link->reachable) {
+        if (!self->offline_ms)
+            self->offline_ms = access_now() + OFFLINE_PATIENCE_MS;
         return;
-    self->is_offline = is_offline;
-    if (is_offline)
-        chat_banner(self, "offline: %.*s; what you write is kept and sent later",
-                    (int)link->reason.size, link->reason.size ? link->reason.data : "");
-    else
+    }
+    self->offline_ms = 0;
+    if (self->is_offline) {
+        self->is_offline = false;
         chat_say(self, FORMAT_GOOD, "online again");
+        chat_show_prompt(self);
+    }
+}
+
+void chat_offline_step(chat_t *self, uint64_t now)
+{
+    if (!self->offline_ms || self->is_offline || now < self->offline_ms)
+        return;
+    const char *reason = access_link_reason(&self->access);
+    self->is_offline = true;
+    chat_banner(self, "offline%s%s; what you write is kept and sent later", reason ? ": " : "",
+                reason ? reason : "");
     chat_show_prompt(self);
 }
 

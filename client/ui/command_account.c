@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* `register`, `passwd` and `unregister`: what concerns the identity itself, and so needs the home's lock (unregister asks the broker through the engine). */
+/* `register`, `passwd` and `unregister`: what concerns the identity itself, and so needs the home's
+ * lock (unregister asks the broker through the engine). */
 #include "client/home/home_identity.h"
 #include "client/home/home_socket.h"
 #include "client/keys/words.h"
@@ -125,8 +126,8 @@ static status_t replace_password(invocation_t *self, home_t *home, const identit
 {
     password_t password = {0};
     buffer_t image = {0};
-    status_t status = unlock_new_password(self, self->options.new_password_file,
-                                          "The new password", &password);
+    status_t status =
+        unlock_new_password(self, self->options.new_password_file, "The new password", &password);
     if (status == STATUS_OK)
         status = account_seal(self, identity, &password, &image);
     if (status == STATUS_OK) {

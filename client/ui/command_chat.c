@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* `chat`, which is also what no command at all means: a guided start where the home is empty, then the chat. */
+/* `chat`, which is also what no command at all means: a guided start where the home is empty, then
+ * the chat. */
 #include "client/home/home_identity.h"
 #include "client/keys/identity.h"
 #include "client/ui/access.h"

@@ -182,7 +182,8 @@ static status_t await_admission(joining_t *self)
     return status;
 }
 
-/* The words that name the admin's key as the group's roster proves it, instead of what the broker told. */
+/* The words that name the admin's key as the group's roster proves it, instead of what the broker
+ * told. */
 static status_t verify_words(joining_t *self)
 {
     local_members_request_t request = {.name = self->group};

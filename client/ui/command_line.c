@@ -31,9 +31,9 @@ static status_t check_words(invocation_t *self)
 {
     const command_row_t *command = self->command;
     if (self->word_count < command->words_min || self->word_count > command->words_max) {
-        status_t status =
-            complain(self, STATUS_USAGE, "%s %s", command->name,
-                     self->word_count < command->words_min ? "needs more words" : "takes fewer words");
+        status_t status = complain(self, STATUS_USAGE, "%s %s", command->name,
+                                   self->word_count < command->words_min ? "needs more words"
+                                                                         : "takes fewer words");
         text_buffer_t advice = {0};
         text_buffer_add_format(&advice, "usage: conclave %s %s", command->name, command->arguments);
         complain_advice(self, advice.bytes);

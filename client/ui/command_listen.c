@@ -12,14 +12,16 @@
 #include <string.h>
 
 #define PAGE_LINES 1000
+#define END_MS     2000 /* how long the end waits for the last acknowledgement */
 
 typedef struct {
     invocation_t *invocation;
     access_t access;
     local_group_name_record_t *groups;
-    uint64_t messages;  /* printed */
-    uint64_t until_ms;  /* of --wait */
-    uint64_t pass_id;   /* 0: answered */
+    uint64_t messages; /* printed */
+    uint64_t until_ms; /* of --wait */
+    uint64_t pass_id;  /* 0: answered */
+    uint64_t shown_id; /* of the last acknowledgement; 0: none is under way */
     bool with_group;
 } listening_t;
 
@@ -40,8 +42,7 @@ static status_t acknowledge(listening_t *self, const local_line_push_t *push, si
         ids[i].sequence = push->lines.items[i].sequence;
     }
     local_shown_request_t request = {.lines = {ids, count}};
-    uint64_t id;
-    status_t status = access_send(&self->access, LOCAL_VERB_shown, &request, &id);
+    status_t status = access_send(&self->access, LOCAL_VERB_shown, &request, &self->shown_id);
     free(ids);
     return status;
 }
@@ -65,8 +66,8 @@ static status_t print_lines(listening_t *self, const local_line_push_t *push)
 
 static status_t subscribe(listening_t *self)
 {
-    local_subscribe_request_t request = {
-        .groups = {self->groups, self->invocation->word_count}, .unshown = 1};
+    local_subscribe_request_t request = {.groups = {self->groups, self->invocation->word_count},
+                                         .unshown = 1};
     uint64_t id;
     status_t status = access_send(&self->access, LOCAL_VERB_pass, NULL, &self->pass_id);
     return status == STATUS_OK ? access_send(&self->access, LOCAL_VERB_subscribe, &request, &id)
@@ -82,6 +83,8 @@ static status_t take(listening_t *self)
         return STATUS_OK;
     if (message->id == self->pass_id)
         self->pass_id = 0;
+    if (message->id == self->shown_id)
+        self->shown_id = 0;
     if (message->status != STATUS_OK) {
         complain(self->invocation, message->status, "listening is not possible");
         complain_cause_text(self->invocation, access_detail(message));
@@ -102,6 +105,7 @@ static status_t follow(listening_t *self)
         if (status == STATUS_HOLDER_ENDED && access_is_attached(&self->access)) {
             remark(self->invocation, "conclave: the process that held the home has ended; "
                                      "taking over");
+            self->shown_id = 0;
             status = access_take_over(&self->access);
             if (status == STATUS_OK)
                 status = subscribe(self);
@@ -113,19 +117,31 @@ static status_t follow(listening_t *self)
     }
 }
 
+/* What was printed is stored as shown before this process ends; lines that come meanwhile are left
+ * to the next listen. */
+static void await_acknowledgement(listening_t *self)
+{
+    status_t status = STATUS_OK;
+    if (self->shown_id)
+        status = access_await(&self->access, self->shown_id, access_now() + END_MS);
+    if (status == STATUS_TIMED_OUT)
+        warn_user(self->invocation, "the last lines may be shown again");
+}
+
 static status_t finish(listening_t *self, status_t status)
 {
     invocation_t *invocation = self->invocation;
+    if (status == STATUS_OK || status == STATUS_TIMED_OUT || status == STATUS_INTERRUPTED)
+        await_acknowledgement(self);
     if (status == STATUS_INTERRUPTED && invocation->signal_number && !invocation->what.size &&
         invocation->signal_number != SIGPIPE) {
         invocation->signal_number = 0; /* being ended is how following ends */
         return STATUS_OK;
     }
-    if (status != STATUS_TIMED_OUT || is_enough(self) ||
-        invocation->options.count == COMMAND_UNSET)
+    if (status != STATUS_TIMED_OUT || is_enough(self) || invocation->options.count == COMMAND_UNSET)
         return status == STATUS_TIMED_OUT ? STATUS_OK : status;
-    complain(invocation, status, "%llu of %llu messages came",
-             (unsigned long long)self->messages, (unsigned long long)invocation->options.count);
+    complain(invocation, status, "%llu of %llu messages came", (unsigned long long)self->messages,
+             (unsigned long long)invocation->options.count);
     complain_cause(invocation, access_link_reason(&self->access));
     complain_advice(invocation, "what comes later is shown by the next listen");
     return status;

@@ -104,8 +104,7 @@ status_t command_pending(invocation_t *self)
     if (status == STATUS_OK)
         status = access_pass(&access, "the broker was not asked");
     if (status == STATUS_OK)
-        status =
-            access_call(&access, LOCAL_VERB_pending, &request, "what waits can't be listed");
+        status = access_call(&access, LOCAL_VERB_pending, &request, "what waits can't be listed");
     if (status == STATUS_OK) {
         const local_pending_reply_t *reply = &access.message.body.pending_reply;
         if (!reply->pending.count && !self->globals.json)

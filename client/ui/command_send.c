@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* `send`: a text, or lines of standard input as they come, a bounded number of them on their way. */
+/* `send`: a text, or lines of standard input as they come, a bounded number of them on their way.
+ */
 #include "client/ui/access.h"
 #include "client/ui/command_table.h"
 #include "client/ui/complaint.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OUTBOX_STEP_MS  50
 #define IN_FLIGHT_LINES 64
 #define READ_BYTES      65536
 
@@ -25,6 +27,7 @@ typedef struct {
     access_t access;
     name_t group;
     size_t in_flight;
+    size_t queued;        /* of these: durably in the outbox */
     uint64_t progress_ms; /* when the last line was acknowledged, or the first one taken */
     line_splitter_t lines;
     bool at_end;
@@ -85,9 +88,12 @@ static status_t say_sent(sending_t *self, const local_send_reply_t *reply)
 static status_t take_reply(sending_t *self)
 {
     const local_message_t *message = &self->access.message;
+    if (message->kind == MESSAGE_PUSH && message->verb == LOCAL_VERB_queued)
+        self->queued++;
     if (message->kind != MESSAGE_REPLY || message->verb != LOCAL_VERB_send)
         return STATUS_OK;
     self->in_flight--;
+    self->queued -= self->queued > 0;
     self->progress_ms = access_now();
     if (message->status == STATUS_OK)
         return say_sent(self, &message->body.send_reply);
@@ -193,7 +199,32 @@ static status_t send_input(sending_t *self)
     return status;
 }
 
-/* How many texts wait; with `drop`, this command's own don't any more, as far as none was sealed. */
+/* The holder ended, but all texts are in the outbox: whoever holds the home now sends them. */
+static status_t send_elsewhere(sending_t *self)
+{
+    local_outbox_request_t request = {.name = self->group};
+    access_t *access = &self->access;
+    self->in_flight = self->queued = 0;
+    status_t status = access_take_over(access);
+    self->progress_ms = access_now();
+    while (status == STATUS_OK) {
+        status = access_call(access, LOCAL_VERB_outbox, &request, "the outbox could not be read");
+        if (status != STATUS_OK || access->message.body.outbox_reply.waiting == 0)
+            break;
+        if (access_now() >= until(self))
+            return STATUS_TIMED_OUT;
+        uint64_t pause_ms = access_now() + OUTBOX_STEP_MS;
+        do
+            status = access_receive(access, pause_ms);
+        while (status == STATUS_OK);
+        if (status == STATUS_TIMED_OUT)
+            status = STATUS_OK;
+    }
+    return status;
+}
+
+/* How many texts wait; with `drop`, this command's own don't any more, as far as none was sealed.
+ */
 static status_t count_outbox(sending_t *self, bool drop, uint64_t *waiting, uint64_t *dropped)
 {
     local_outbox_request_t request = {.name = self->group, .drop = drop};
@@ -270,6 +301,9 @@ static status_t send_all(sending_t *self)
     status_t drained = STATUS_OK;
     if (status == STATUS_OK || status == STATUS_INVALID || status == STATUS_TOO_LARGE)
         drained = await_replies(self, 0);
+    if (drained == STATUS_HOLDER_ENDED && access_is_attached(&self->access) &&
+        self->queued == self->in_flight)
+        drained = send_elsewhere(self);
     return status == STATUS_OK ? drained : status;
 }
 

@@ -22,8 +22,9 @@ static status_t say_serving(invocation_t *self, const access_t *access)
         return output_json(self, &json);
     }
     return output_say(self, FORMAT_PLAIN, false, "%s",
-                      is_attached ? "Another process serves this home; this one takes over when it ends."
-                                  : "Serving. Ctrl-C ends it.");
+                      is_attached
+                          ? "Another process serves this home; this one takes over when it ends."
+                          : "Serving. Ctrl-C ends it.");
 }
 
 /* The link going up and down is worth a line each. */

@@ -80,8 +80,8 @@ static status_t print_status_json(invocation_t *self, const local_status_reply_t
     return output_json(self, &json);
 }
 
-static status_t print_task(invocation_t *self, const char *name, uint64_t last_ms,
-                           uint64_t waiting, uint64_t now_ms)
+static status_t print_task(invocation_t *self, const char *name, uint64_t last_ms, uint64_t waiting,
+                           uint64_t now_ms)
 {
     if (!last_ms)
         return output_say(self, FORMAT_PLAIN, true, "  %-16s never polled", name);
@@ -95,16 +95,16 @@ static status_t print_status(invocation_t *self, const local_status_reply_t *sta
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    status_t status = output_say(self, state->reachable ? FORMAT_GOOD : FORMAT_BAD, true,
-                                 "broker  %.*s: %s%s%.*s", (int)state->broker.size,
-                                 state->broker.data ? state->broker.data : "",
-                                 state->reachable ? "reachable" : "not reachable",
-                                 state->reason.size ? ", " : "", (int)state->reason.size,
-                                 state->reason.data ? state->reason.data : "");
+    status_t status = output_say(
+        self, state->reachable ? FORMAT_GOOD : FORMAT_BAD, true, "broker  %.*s: %s%s%.*s",
+        (int)state->broker.size, state->broker.data ? state->broker.data : "",
+        state->reachable ? "reachable" : "not reachable", state->reason.size ? ", " : "",
+        (int)state->reason.size, state->reason.data ? state->reason.data : "");
     if (status == STATUS_OK)
-        status = output_say(self, FORMAT_PLAIN, true, "home    held by process %llu (conclave %.*s)",
-                            (unsigned long long)state->holder_pid, (int)state->holder.size,
-                            state->holder.data ? state->holder.data : "");
+        status =
+            output_say(self, FORMAT_PLAIN, true, "home    held by process %llu (conclave %.*s)",
+                       (unsigned long long)state->holder_pid, (int)state->holder.size,
+                       state->holder.data ? state->holder.data : "");
     if (status == STATUS_OK)
         status = output_say(self, FORMAT_PLAIN, true, "outbox  %llu text%s wait%s",
                             (unsigned long long)state->outbox, state->outbox == 1 ? "" : "s",
@@ -115,11 +115,11 @@ static status_t print_status(invocation_t *self, const local_status_reply_t *sta
         status = print_task(self, "my messages", state->last_pass_messages_ms,
                             state->waiting_messages, now_ms);
     if (status == STATUS_OK)
-        status = print_task(self, "keys for me", state->last_pass_keys_ms, state->waiting_keys,
-                            now_ms);
+        status =
+            print_task(self, "keys for me", state->last_pass_keys_ms, state->waiting_keys, now_ms);
     if (status == STATUS_OK)
-        status = print_task(self, "joins to serve", state->last_pass_joins_ms,
-                            state->waiting_joins, now_ms);
+        status = print_task(self, "joins to serve", state->last_pass_joins_ms, state->waiting_joins,
+                            now_ms);
     if (status == STATUS_OK)
         status = print_task(self, "leaves to serve", state->last_pass_leaves_ms,
                             state->waiting_leaves, now_ms);
@@ -137,8 +137,8 @@ status_t command_status(invocation_t *self)
         passed = access_call_until(&access, LOCAL_VERB_pass, NULL,
                                    until_ms < patience_ms ? until_ms : patience_ms,
                                    "the broker did not answer");
-        bool is_lost = passed == STATUS_INTERRUPTED || passed == STATUS_HOLDER_ENDED ||
-                       !access.screen;
+        bool is_lost =
+            passed == STATUS_INTERRUPTED || passed == STATUS_HOLDER_ENDED || !access.screen;
         status = is_lost ? passed : STATUS_OK;
     }
     char *line = passed == STATUS_OK ? NULL : complaint_save(self);

@@ -289,8 +289,7 @@ static char *describe(const local_group_info_record_t *group)
 status_t guide_choose_group(invocation_t *self, prompt_t *prompt, access_t *access, name_t *group)
 {
     *group = (name_t){0};
-    status_t status =
-        access_call(access, LOCAL_VERB_groups, NULL, "the groups can't be listed");
+    status_t status = access_call(access, LOCAL_VERB_groups, NULL, "the groups can't be listed");
     if (status != STATUS_OK)
         return status;
     const local_groups_reply_t *reply = &access->message.body.groups_reply;

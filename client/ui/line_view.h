@@ -6,7 +6,8 @@
 #include "client/local/local.h"
 #include "client/ui/command.h"
 
-/* One line without final newline, for a terminal; made safe. with_group: say which group. The caller frees it. */
+/* One line without final newline, for a terminal; made safe. with_group: say which group. The
+ * caller frees it. */
 char *line_view_text(const format_t *format, const local_line_record_t *line, bool with_group);
 
 /* The same as a JSON object; the caller frees it. */

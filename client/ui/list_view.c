@@ -72,9 +72,9 @@ char *list_view_group(const format_t *format, const local_group_info_record_t *g
         text_buffer_wipe(&unread);
     }
     if (group->rekey_due_since_ms)
-        add(&out, format_styled(format, FORMAT_WARNING,
-                                format->ascii ? " | waiting for a new key"
-                                              : " · waiting for a new key"));
+        add(&out,
+            format_styled(format, FORMAT_WARNING,
+                          format->ascii ? " | waiting for a new key" : " · waiting for a new key"));
     if (group->state == LOCAL_GROUP_ACTIVE && !group->verified)
         add(&out, format_styled(format, FORMAT_DIM, format->ascii ? " | open" : " · open"));
     return text_buffer_take(&out);
@@ -128,8 +128,7 @@ void list_view_member_json(json_t *json, const char *group,
     json_add_bool(json, "left", member->left != 0);
     json_add_bool(json, "ignored", member->ignored != 0);
     json_add_text(json, "key", key);
-    json_add_bytes(json, "words", member->words.data ? member->words.data : "",
-                   member->words.size);
+    json_add_bytes(json, "words", member->words.data ? member->words.data : "", member->words.size);
 }
 
 char *list_view_pending(const format_t *format, const local_pending_info_record_t *pending)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Groups, members and what waits, as lines for people and objects for programs. Everything is made safe here. */
+/* Groups, members and what waits, as lines for people and objects for programs. Everything is made
+ * safe here. */
 #ifndef CONCLAVE_CLIENT_UI_LIST_VIEW_H
 #define CONCLAVE_CLIENT_UI_LIST_VIEW_H
 

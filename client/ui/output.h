@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What commands print on standard output: JSON objects, sentences, and tables whose cells are made safe. */
+/* What commands print on standard output: JSON objects, sentences, and tables whose cells are made
+ * safe. */
 #ifndef CONCLAVE_CLIENT_UI_OUTPUT_H
 #define CONCLAVE_CLIENT_UI_OUTPUT_H
 

@@ -6,8 +6,9 @@
 #include "proto/status.h"
 
 /*
- * Blocks SIGINT, SIGTERM, SIGHUP and SIGWINCH (those that weren't ignored before, as under nohup) in this thread and those it starts, ignores SIGPIPE, and
- * returns a descriptor that is readable when one came. Once, before any thread. STATUS_IO_ERROR.
+ * Blocks SIGINT, SIGTERM, SIGHUP and SIGWINCH (those that weren't ignored before, as under nohup)
+ * in this thread and those it starts, ignores SIGPIPE, and returns a descriptor that is readable
+ * when one came. Once, before any thread. STATUS_IO_ERROR.
  */
 status_t signals_open(int *fd) MUST_CHECK;
 

@@ -150,8 +150,8 @@ static status_t given_broker(invocation_t *self, char url[static HOME_BROKER_URL
     return STATUS_OK;
 }
 
-status_t unlock_broker(invocation_t *self, const home_t *home, char url[static HOME_BROKER_URL_BYTES],
-                       bool *is_remembered)
+status_t unlock_broker(invocation_t *self, const home_t *home,
+                       char url[static HOME_BROKER_URL_BYTES], bool *is_remembered)
 {
     char remembered[HOME_BROKER_URL_BYTES] = "";
     url[0] = '\0';

@@ -56,13 +56,18 @@ class Holding:
 
 
 class Prepared:
-    """A commit, its welcomes, and what the holding becomes once the broker took it."""
+    """A commit, its welcomes, and what the holding becomes once the broker took it.
 
-    def __init__(self, holding, signing_key, requests=(), removed=(), roles=None):
+    `amend` may change the commit before it is written, for tests of what others then say.
+    """
+
+    def __init__(self, holding, signing_key, requests=(), removed=(), roles=None, amend=None):
         commit = holding.plan(requests, removed, roles or {})
         self.roster = holding.roster_after(commit)
         commit.root = roster_root(self.roster, commit.depth)
         self.tree = holding.tree.after_commit(commit, holding.roster)
+        if amend:
+            amend(commit)
         commit.write_body()
         self.transcript = commit.next_transcript
         epoch_secret = self.tree.take_epoch_secret(commit.random, self.transcript)

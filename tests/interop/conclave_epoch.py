@@ -9,6 +9,7 @@ from conclave_tree import children, node_above, root_node
 FORMAT = 1
 TEXT = 1  # type of a message
 SKIP_MAX = 1000
+LEAVES_MAX = 1 << 17
 PADDING = 64
 
 
@@ -28,6 +29,7 @@ def read_header(sealed):
     r = Reader(sealed)
     check(r.integer(1) == FORMAT, "message of an unknown format")
     epoch, leaf, generation = r.varint(), r.varint(), r.varint()
+    check(leaf < LEAVES_MAX and generation < 1 << 32, "leaf or generation out of range")
     r.bytes(8)
     return Header(epoch, leaf, generation, sealed[:r.at])
 

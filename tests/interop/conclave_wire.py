@@ -216,10 +216,9 @@ class Connection:
                 if (code, id_) != (request[1], request[2]):
                     self.strays.append([REPLY, code, id_, status, fields])
                     continue
-                reply = REPLIES[code].read(fields)
-                if status:
-                    raise BrokerSaid(STATUS.get(status, f"status {status}"), reply)
-                return reply
+                if status:  # an empty array of fields says as much as empty fields
+                    raise BrokerSaid(STATUS.get(status, f"status {status}"), REPLIES[code].read(fields) if fields else None)
+                return REPLIES[code].read(fields)
         raise NoAnswer(f"no answer to {request[1]}")
 
     def refusal(self, verb, *fields, **options):

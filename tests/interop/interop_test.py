@@ -7,13 +7,16 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 
 import secrets
-import time
+
+import nacl.signing
 
 from conclave_admin import Admin
 from conclave_blocks import Refused, kdf, sign
 from conclave_client import Member
-from conclave_epoch import (TEXT, inner_plaintext, message_statement, read_text, seal_plaintext, text_content, write_header)
-from conclave_wire import ADMIN, BrokerSaid
+from conclave_commit import read_join_request
+from conclave_epoch import TEXT, inner_plaintext, membership_code, message_statement, seal_plaintext, text_content, write_header
+from conclave_welcome import Welcome, seal_welcome
+from conclave_wire import ADMIN
 from harness import World, contains, equal, main, room, wait_for
 
 
@@ -118,6 +121,47 @@ def test_python_leaves_and_comes_again():
         python_reads(pat, "tea", "two")
         equal(again.texts(), ["two"])
         pat.close()
+
+
+def test_a_commit_that_removes_somebody_and_adds_them_again():
+    with World() as world:
+        bob, = world.users("bob")
+        ada, pat = python(world, Admin, "ada"), python(world, Member, "pat")
+        group = ada.create("den")
+        letting_in(ada, bob, "den")
+        pat.request_join("den")
+        ada.until_served(lambda: len(group.roster) == 3, 20, "pat is in")
+        pat.until(lambda: "den" in pat.groups, 20, "pat knows")
+        before = pat.groups["den"]
+        pat.leave("den")
+        request = pat.join_request(before.id, before.epoch.transcript)
+        pat.wire.call("join", before.id, request)
+        ada.commit("den", ada.prepare("den", requests=[request], removed=[before.leaf]))
+        pat.until(lambda: pat.groups["den"] is not before, 20, "pat is in again")
+        pat.send("den", "back again")
+        reads(bob, "den", "back again")
+        bob.ok("send", "den", "at another leaf")
+        python_reads(pat, "den", "at another leaf")
+        for member in (ada, pat):
+            member.close()
+
+
+def test_texts_of_all_lengths():
+    with World() as world:
+        bob, = world.users("bob")
+        ada = python(world, Admin, "ada")
+        group = ada.create("den")
+        letting_in(ada, bob, "den")
+        from_bob = ["b" * length for length in range(1, 75)] + ["b" * 16384]
+        from_ada = ["a" * length for length in range(1, 75)] + ["a" * 16384]
+        bob.ok("send", "den", input="".join(text + "\n" for text in from_bob))
+        ada.until(lambda: len(group.texts()) == len(from_bob), 20, "all came")
+        equal(group.texts(), from_bob)
+        for text in from_ada:
+            ada.send("den", text)
+        reads(bob, "den", from_ada[-1])
+        equal(bob.texts("den"), from_bob + from_ada)
+        ada.close()
 
 
 def test_pushes_alone_carry_a_conversation():
@@ -269,8 +313,12 @@ def test_garbage_in_a_good_envelope_disturbs_nobody():
             reads(user, "tea", "and now a good one")
             texts = user.texts("tea")
             assert "forged" not in texts, texts
-            assert len(user.json("history", "tea", "--last", "100")) > len(bad) + 1, "placeholders stand where a message can't be shown"
+            equal(len(unreadable(user.json("history", "tea", "--last", "100"))), len(bad), "placeholders")
         mal.close()
+
+
+def unreadable(lines):
+    return [line for line in lines if line["type"] == "notice" and line["kind"] == "undecryptable"]
 
 
 def odd_content(type_, content):
@@ -307,7 +355,7 @@ def test_text_longer_than_allowed():
 def test_content_of_an_unknown_type_is_a_placeholder():
     lines = odd_content(200, b"from the future")
     assert "from the future" not in str(lines), lines
-    equal(len([line for line in lines if line.get("sender") == "mal"]), 2, "lines of mal's")
+    equal(len(unreadable(lines)), 1, "placeholders")
 
 
 def test_terminal_escapes_are_harmless():
@@ -338,28 +386,112 @@ def test_a_number_used_twice_is_shown_once():
         mal.close()
 
 
-def test_forged_commits_of_a_bad_admin_are_not_followed():
-    """The broker can't see the tag or the keys; members can, and don't follow."""
+# --- A Python admin that misbehaves over C members --------------------------------------------
+
+def not_followed(change, reason, removed=()):
+    """A commit that the broker can't see through: nobody follows it, and nobody falls over."""
     with World() as world:
-        bob, = world.users("bob")
+        bob, carol = world.users("bob", "carol")
         ada = python(world, Admin, "ada")
-        ada.create("den")
+        group = ada.create("den")
         letting_in(ada, bob, "den")
+        letting_in(ada, carol, "den")
         ada.send("den", "so far so good")
         reads(bob, "den", "so far so good")
-        forged = ada.prepare("den")
-        forged.bytes = forged.commit.finish(bytes(32), forged.commit.code, ada.signing_key)
-        ada.duties.call("commit", forged.commit.group, forged.bytes, [])
+        forged = ada.prepare("den", removed=removed)
+        change(forged.commit)
+        forged.commit.write_body()
+        code = membership_code(ada.holding("den").membership, forged.commit.next_transcript, forged.commit.tag)
+        if reason == "BAD_MAC":
+            code = bytes(32)
+        ada.duties.call("commit", group.id, forged.commit.finish(forged.commit.tag, code, ada.signing_key), forged.welcomes)
         try:
             ada.sync()
-            raise AssertionError("a commit with a wrong tag was followed")
+            raise AssertionError("Python followed")
         except Refused:
             pass
-        result = bob.run("listen", "den", "--count", "1", "--wait", "2")
-        assert result.returncode >= 0, f"conclave died by signal {-result.returncode}"
-        assert bob.run("send", "den", "in the forged epoch", "--wait", "2").returncode != 0
-        contains("\n".join(bob.texts("den")), "so far so good")
+        equal(bob.run("listen", "den", "--count", "2", "--wait", "1").returncode, 4, "exit code of listen")
+        contains(unreadable(bob.json("history", "den"))[0]["reason"], reason)
+        equal(bob.run("--timeout", "1", "send", "den", "in the forged epoch").returncode, 4, "exit code of send")
+        equal(bob.texts("den"), ["so far so good"])
+        equal(world.broker.process.poll(), None, "the broker's exit code")
         ada.close()
+
+
+def test_a_commit_with_a_wrong_tag_is_not_followed():
+    not_followed(lambda commit: setattr(commit, "tag", bytes(32)), "BAD_CONFIRMATION")
+
+
+def test_a_commit_with_a_wrong_membership_code_is_not_followed():
+    not_followed(lambda commit: None, "BAD_MAC")
+
+
+def test_a_commit_with_wrong_wraps_is_not_followed():
+    not_followed(lambda commit: commit.wraps.update({child: bytes(48) for child in commit.wraps}), "BAD_SEAL", removed=[2])
+
+
+def test_a_commit_without_the_wraps_is_not_followed():
+    not_followed(lambda commit: commit.wraps.clear(), "", removed=[2])
+
+
+def not_entered(forge):
+    """A welcome that isn't right lets nobody in, and the others go on."""
+    with World() as world:
+        bob, carol = world.users("bob", "carol")
+        ada = python(world, Admin, "ada")
+        group = ada.create("den")
+        letting_in(ada, carol, "den")
+        joining = bob.start("join", "den", "--wait", "3")
+        pending = wait_for(lambda: ada.duties.call("poll_joins").joins, 20, "bob asks")[0]
+        prepared = ada.prepare("den", requests=[pending.request])
+        forge(ada, prepared, pending.request)
+        ada.commit("den", prepared)
+        code = joining.wait()
+        assert code > 0, f"join ended with {code}"
+        ada.send("den", "only carol reads this")
+        reads(carol, "den", "only carol reads this")
+        carol.ok("send", "den", "and ada this")
+        python_reads(ada, "den", "and ada this")
+        assert bob.run("--timeout", "1", "send", "den", "am I in?").returncode > 0
+        assert "only carol reads this" not in bob.run("history", "den").stdout
+        ada.close()
+
+
+def resealed(admin, prepared, request, signing_key=None, **changes):
+    """The welcome again, changed."""
+    commit, asked = prepared.commit, read_join_request(request)
+    leaf = commit.adds[0].leaf
+    admins = {0: (admin.name, admin.identity_key)}
+    welcome = Welcome(commit.group, "den", commit.epoch + 1, prepared.transcript, leaf, secrets.token_bytes(32),
+                      prepared.tree.path_keys(leaf), admins)
+    for field, value in changes.items():
+        setattr(welcome, field, value)
+    prepared.welcomes = [[asked.name, seal_welcome(welcome, asked.identity_key, asked.prekey, signing_key or admin.signing_key)]]
+
+
+def test_a_welcome_of_garbage():
+    not_entered(lambda ada, prepared, request: setattr(prepared, "welcomes", [["bob", secrets.token_bytes(300)]]))
+
+
+def test_a_welcome_signed_by_another_key():
+    not_entered(lambda ada, prepared, request: resealed(ada, prepared, request, nacl.signing.SigningKey.generate()))
+
+
+def test_a_welcome_with_a_wrong_secret():
+    not_entered(resealed)
+
+
+def test_a_welcome_to_another_history():
+    not_entered(lambda ada, prepared, request: resealed(ada, prepared, request, transcript=bytes(32)))
+
+
+def test_a_commit_for_another_request():
+    """The broker doesn't compare the request's hash; the newcomer does."""
+    def forge(ada, prepared, request):
+        forged = ada.prepare("den", requests=[request], amend=lambda commit: setattr(commit.adds[0], "request_hash", bytes(32)))
+        prepared.__dict__.update(forged.__dict__)
+
+    not_entered(forge)
 
 
 if __name__ == "__main__":

@@ -120,8 +120,9 @@ static uint64_t locate(const history_t *history, const char *text, size_t *times
 /* Lines that say that something went wrong have no place in an honest world. */
 static void check_notices(const history_t *history, size_t number)
 {
-    static const char *const wrong[] = {NOTICE_FORK, NOTICE_GAP, NOTICE_KEY_CHANGED,
-                                        NOTICE_OUT_OF_STEP, NOTICE_UNDECRYPTABLE, NOTICE_BROKER};
+    static const char *const wrong[] = {NOTICE_FORK,          NOTICE_GAP,
+                                        NOTICE_KEY_CHANGED,   NOTICE_OUT_OF_STEP,
+                                        NOTICE_UNDECRYPTABLE, NOTICE_BROKER};
     for (size_t i = 0; i < history->count; i++) {
         const local_line_record_t *line = &history->lines[i];
         if (!is_in(group_of(history->world, history->client, number)) ||

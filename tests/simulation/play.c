@@ -50,8 +50,8 @@ static void take_lines(play_t *self, world_t *world, size_t client, const local_
                    (unsigned long long)world->now_ms, client, line->group_name.text,
                    (unsigned long long)line->sequence, (unsigned long long)line->epoch,
                    (int)line->notice.size, line->notice.data ? line->notice.data : "",
-                   (int)line->text.size, line->text.data ? line->text.data : "",
-                   line->sender.text, line->who.text, (int)line->reason.size,
+                   (int)line->text.size, line->text.data ? line->text.data : "", line->sender.text,
+                   line->who.text, (int)line->reason.size,
                    line->reason.data ? line->reason.data : "");
     }
     (void)world_request(world, client, LOCAL_VERB_shown, &shown);

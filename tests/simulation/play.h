@@ -47,7 +47,8 @@ void play_send(play_t *self, size_t client, size_t group, bool is_final);
 /* checks.c: sets the world's failure. */
 void check_everything(play_t *self);
 
-/* secrecy.c: who left opens nothing from after the rekey, who came nothing from before, whatever was recorded. */
+/* secrecy.c: who left opens nothing from after the rekey, who came nothing from before, whatever
+ * was recorded. */
 void check_secrecy(play_t *self);
 void play_free(play_t *self);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* simulate SEEDS [FIRST] [loud]: runs that many random worlds, and prints the seed of the first that fails. */
+/* simulate SEEDS [FIRST] [loud]: runs that many random worlds, and prints the seed of the first
+ * that fails. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A world in one thread: clients (member and admin cores on vaults in memory), the real broker rules on the store in memory, a network that loses, delays, doubles
- * and reorders, crashes with restart from what is durable, and a clock that jumps from event to event. Everything follows from the seed.
+ * A world in one thread: clients (member and admin cores on vaults in memory), the real broker
+ * rules on the store in memory, a network that loses, delays, doubles and reorders, crashes with
+ * restart from what is durable, and a clock that jumps from event to event. Everything follows from
+ * the seed.
  */
 #ifndef CONCLAVE_TESTS_SIMULATION_WORLD_H
 #define CONCLAVE_TESTS_SIMULATION_WORLD_H
@@ -20,8 +22,8 @@ typedef struct {
     unsigned loss;      /* of a frame, either way */
     unsigned push_loss; /* of a frame to a client, on top */
     unsigned doubling;
-    unsigned reorder; /* a frame may overtake others of its connection */
-    unsigned cut;     /* the connection breaks at a frame */
+    unsigned reorder;      /* a frame may overtake others of its connection */
+    unsigned cut;          /* the connection breaks at a frame */
     unsigned client_crash; /* at a step: before or after its transaction */
     unsigned broker_crash; /* at a turn */
     unsigned store_failure;

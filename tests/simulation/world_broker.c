@@ -13,8 +13,7 @@ void world_broker_start(world_t *self)
     if (self->rules)
         rules_destroy(&self->rules);
     rules_config_t config = rules_config_default(self->broker_key);
-    config.register_all = config.challenge_connection = config.membership_user =
-        (rules_rate_t){0};
+    config.register_all = config.challenge_connection = config.membership_user = (rules_rate_t){0};
     self->rules = rules_new(self->store, &config);
     status_t status = rules_open(self->rules);
     if (status)

@@ -91,7 +91,8 @@ void world_link_open(world_t *self, size_t client, unsigned side)
     link_event(self, client, side, LINK_CONNECTED, 1);
 }
 
-/* When a frame arrives; 0 if never. Frames of a connection keep their order unless chance has it otherwise. */
+/* When a frame arrives; 0 if never. Frames of a connection keep their order unless chance has it
+ * otherwise. */
 static uint64_t arrival(world_t *self, connection_t *link, unsigned direction, unsigned more_loss)
 {
     if (chance_hits(&self->chance, self->options.loss + more_loss)) {

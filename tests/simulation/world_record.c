@@ -57,8 +57,7 @@ void world_record(world_t *self, bytes_t frame)
         if (status == STATUS_NOT_FOUND)
             return;
         if (status) {
-            world_fail(self, "the broker sent a frame that can't be read: %s",
-                       status_name(status));
+            world_fail(self, "the broker sent a frame that can't be read: %s", status_name(status));
             return;
         }
     }

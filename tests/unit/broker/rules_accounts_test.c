@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Connections, accounts and sessions, and what a malformed frame is answered with. */
-#include "tests/unit/broker/rules_fixture.h"
+#include "tests/unit/broker/rules_room.h"
 
 typedef struct {
     world_t *world;
@@ -274,8 +274,8 @@ static void answer_to_unknown_verb(link_t *link)
     static const uint8_t answer[] = {0x95, 0x01, 0x63, 0x07, STATUS_UNKNOWN_VERB, 0x90};
     assert_int_equal(link->inbox.size, sizeof answer);
     assert_memory_equal(link->inbox.data, answer, sizeof answer);
-    assert_int_equal(
-        rules_counters(link->world->rules)->answered[VERB_none][STATUS_UNKNOWN_VERB], 1);
+    assert_int_equal(rules_counters(link->world->rules)->answered[VERB_none][STATUS_UNKNOWN_VERB],
+                     1);
 }
 
 static void bad_frames_are_answered(void **state)
@@ -290,8 +290,9 @@ static void bad_frames_are_answered(void **state)
     assert_int_equal(answer_to(link, "\x96\x00\x07\x09\xc4\x00\xa0\x91\x05", 9, VERB_whois, 9),
                      STATUS_BAD_TYPE);
     /* a name outside the alphabet */
-    assert_int_equal(answer_to(link, "\x96\x00\x07\x0a\xc4\x00\xa0\x91\xa3"
-                                     "A/b",
+    assert_int_equal(answer_to(link,
+                               "\x96\x00\x07\x0a\xc4\x00\xa0\x91\xa3"
+                               "A/b",
                                12, VERB_whois, 10),
                      STATUS_BAD_NAME);
     uint8_t *large = mem_zalloc(1, FRAME_MAX_BYTES + 1);

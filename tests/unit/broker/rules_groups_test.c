@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Groups, commits, joins and leaves: what is accepted, what is refused, and that a refusal changes nothing. */
-#include "tests/unit/broker/rules_fixture.h"
+/* Groups, commits and joins: what is accepted, what is refused, and that a refusal changes nothing.
+ */
+#include "tests/unit/broker/rules_room.h"
 
 typedef struct {
     world_t *world;
@@ -361,164 +362,6 @@ static void forged_commits_change_nothing(void **state)
     buffer_free(&bytes);
 }
 
-static void leaving_is_at_once(void **state)
-{
-    setting_t *self = *state;
-    uint64_t sequence, again, head;
-    room_let_in(&self->room, &self->alice, &self->bob);
-    room_let_in(&self->room, &self->alice, &self->carol);
-    assert_int_equal(room_leave(&self->room, &self->alice, NULL), STATUS_LAST_ADMIN);
-    const roster_member_t *bob = room_find(&self->room, &self->bob);
-    roster_member_t wrong = *bob;
-    wrong.leaf = 0;
-    buffer_t bytes = room_leave_statement(&self->room, &self->bob, &wrong);
-    leave_request_t leave = {.statement = buffer_view(&bytes)};
-    memcpy(leave.group, self->room.group, GROUP_ID_BYTES);
-    refused(&self->bob.events, VERB_leave, &leave, STATUS_NOT_YOUR_LEAF);
-    leave.statement.size--;
-    refused(&self->bob.events, VERB_leave, &leave, STATUS_BAD_LEAVE);
-    buffer_free(&bytes);
-    bytes = room_leave_statement(&self->room, &self->carol, bob);
-    leave.statement = buffer_view(&bytes);
-    refused(&self->bob.events, VERB_leave, &leave, STATUS_BAD_SIGNATURE);
-    buffer_free(&bytes);
-
-    assert_int_equal(room_leave(&self->room, &self->bob, &sequence), STATUS_OK);
-    assert_int_equal(room_leave(&self->room, &self->bob, &again), STATUS_OK);
-    assert_int_equal(sequence, again);
-    wrong = *bob;
-    wrong.epoch_added += 7;
-    bytes = room_leave_statement(&self->room, &self->bob, &wrong);
-    leave.statement = buffer_view(&bytes);
-    refused(&self->bob.events, VERB_leave, &leave, STATUS_ALREADY_LEFT);
-    buffer_free(&bytes);
-    /* What comes after is not bob's: another commit that leaves him in the tree. */
-    draft_t *draft = draft_new(&self->room, &self->alice);
-    assert_int_equal(draft_send(draft, &self->room, &self->alice), STATUS_OK);
-    size_t events;
-    assert_int_equal(room_poll_state(&self->room, &self->bob.events, 1, &head, &events), STATUS_OK);
-    assert_int_equal(head, sequence);
-    assert_int_equal(events, sequence - 1);
-    assert_int_equal(room_poll_state(&self->room, &self->bob.events, sequence, &head, &events),
-                     STATUS_NOT_MEMBER);
-    assert_int_equal(events, 0);
-    assert_int_equal(room_send(&self->room, &self->bob, 1, NULL), STATUS_ALREADY_LEFT);
-    /* The wait lasts until a commit removes bob; the statement is there for the admin. */
-    assert_int_equal(room_send(&self->room, &self->carol, 1, NULL), STATUS_REKEY_DUE);
-    poll_leaves_request_t poll = {0};
-    message_t reply = {0};
-    assert_int_equal(link_call(&self->alice.duties, VERB_poll_leaves, &poll, &reply), STATUS_OK);
-    assert_int_equal(reply.body.poll_leaves_reply.leaves.count, 1);
-    assert_int_equal(reply.body.poll_leaves_reply.leaves.items[0].sequence, sequence);
-    message_wipe(&reply);
-    draft = draft_new(&self->room, &self->alice);
-    draft_remove(draft, room_find(&self->room, &self->bob)->leaf);
-    assert_int_equal(draft_send(draft, &self->room, &self->alice), STATUS_OK);
-    assert_int_equal(room_send(&self->room, &self->carol, 1, NULL), STATUS_OK);
-    assert_int_equal(link_call(&self->alice.duties, VERB_poll_leaves, &poll, &reply), STATUS_OK);
-    assert_int_equal(reply.body.poll_leaves_reply.leaves.count, 0);
-    message_wipe(&reply);
-    assert_int_equal(room_send(&self->room, &self->bob, 1, NULL), STATUS_NOT_MEMBER);
-}
-
-static void a_commit_clears_only_whom_it_removes(void **state)
-{
-    setting_t *self = *state;
-    room_let_in(&self->room, &self->alice, &self->bob);
-    room_let_in(&self->room, &self->alice, &self->carol);
-    uint64_t first_ms = self->world->now_ms;
-    assert_int_equal(room_leave(&self->room, &self->bob, NULL), STATUS_OK);
-    world_pass(self->world, 20000);
-    assert_int_equal(room_leave(&self->room, &self->carol, NULL), STATUS_OK);
-    message_t reply = {0};
-    assert_int_equal(room_poll(&self->room, &self->alice.events, 0, 1, &reply), STATUS_OK);
-    assert_int_equal(reply.body.poll_messages_reply.states.items[0].rekey_due_since_ms, first_ms);
-    message_wipe(&reply);
-    draft_t *draft = draft_new(&self->room, &self->alice);
-    draft_remove(draft, room_find(&self->room, &self->bob)->leaf);
-    assert_int_equal(draft_send(draft, &self->room, &self->alice), STATUS_OK);
-    assert_int_equal(room_poll(&self->room, &self->alice.events, 0, 1, &reply), STATUS_OK);
-    assert_int_equal(reply.body.poll_messages_reply.states.items[0].rekey_due_since_ms,
-                     first_ms + 20000);
-    message_wipe(&reply);
-    assert_int_equal(room_send(&self->room, &self->alice, 1, NULL), STATUS_REKEY_DUE);
-    /* Carol comes back at once, in the same commit that removes her old leaf. */
-    assert_int_equal(room_ask_join(&self->room, &self->carol), STATUS_OK);
-    buffer_t bytes = room_join_request(&self->room, &self->carol);
-    draft = draft_new(&self->room, &self->alice);
-    draft_add(draft, &self->carol, buffer_view(&bytes));
-    assert_int_equal(draft_send(draft, &self->room, &self->alice), STATUS_BAD_COMMIT);
-    draft = draft_new(&self->room, &self->alice);
-    draft_remove(draft, room_find(&self->room, &self->carol)->leaf);
-    draft_add(draft, &self->carol, buffer_view(&bytes));
-    assert_int_equal(draft_send(draft, &self->room, &self->alice), STATUS_OK);
-    assert_int_equal(room_send(&self->room, &self->carol, 1, NULL), STATUS_OK);
-    buffer_free(&bytes);
-}
-
-static void the_hold_time_ends(void **state)
-{
-    setting_t *self = *state;
-    room_let_in(&self->room, &self->alice, &self->bob);
-    assert_int_equal(room_leave(&self->room, &self->bob, NULL), STATUS_OK);
-    world_pass(self->world, HOLD_DEFAULT_MS - 1);
-    world_tick(self->world);
-    assert_int_equal(room_send(&self->room, &self->alice, 1, NULL), STATUS_REKEY_DUE);
-    world_pass(self->world, 1001);
-    world_begin(self->world);
-    rules_tick(self->world->rules);
-    (void)world_finish(self->world);
-    link_t *link = &self->alice.events;
-    message_t push = {0};
-    link_collect(&link, 1);
-    assert_true(link_push(link, VERB_nudge, 0, &push));
-    assert_int_equal(push.body.nudge_push.task, TASK_MESSAGES);
-    message_wipe(&push);
-    assert_int_equal(room_send(&self->room, &self->alice, 1, NULL), STATUS_OK);
-
-    room_t other;
-    assert_int_equal(room_create(&other, &self->alice, "never", HOLD_NEVER), STATUS_OK);
-    room_let_in(&other, &self->alice, &self->carol);
-    assert_int_equal(room_leave(&other, &self->carol, NULL), STATUS_OK);
-    assert_int_equal(room_send(&other, &self->alice, 1, NULL), STATUS_OK);
-    assert_int_equal(room_create(&other, &self->alice, "forever", HOLD_FOREVER), STATUS_OK);
-    room_let_in(&other, &self->alice, &self->carol);
-    assert_int_equal(room_leave(&other, &self->carol, NULL), STATUS_OK);
-    world_pass(self->world, 100 * HOLD_DEFAULT_MS);
-    person_login_both(&self->alice);
-    assert_int_equal(room_send(&other, &self->alice, 1, NULL), STATUS_REKEY_DUE);
-}
-
-static void the_last_leave_ends_the_group(void **state)
-{
-    setting_t *self = *state;
-    uint64_t sequence, again;
-    room_t old = self->room;
-    assert_int_equal(room_leave(&old, &self->alice, &sequence), STATUS_OK);
-    assert_int_equal(room_leave(&old, &self->alice, &again), STATUS_OK);
-    assert_int_equal(sequence, again);
-    assert_int_equal(room_ask_join(&old, &self->bob), STATUS_UNKNOWN_GROUP);
-    lookup_request_t lookup = {.name = old.name};
-    assert_int_equal(link_ask(&self->bob.events, VERB_lookup, &lookup), STATUS_UNKNOWN_GROUP);
-    assert_int_equal(room_create(&self->room, &self->bob, "room", 0), STATUS_OK);
-    /* Alice may still read what was hers, until it is swept. */
-    assert_int_equal(room_poll_state(&old, &self->alice.events, 0, NULL, NULL), STATUS_OK);
-    self->world->config.retention_ms = 1000;
-    self->world->config.sweep_period_ms = 0;
-    world_restart(self->world);
-    world_pass(self->world, 5000);
-    for (int i = 0; i < 3; i++)
-        world_tick(self->world);
-    person_login_both(&self->alice);
-    assert_int_equal(room_poll_state(&old, &self->alice.events, 0, NULL, NULL),
-                     STATUS_UNKNOWN_GROUP);
-    groups_request_t groups = {0};
-    message_t reply = {0};
-    assert_int_equal(link_call(&self->alice.events, VERB_groups, &groups, &reply), STATUS_OK);
-    assert_int_equal(reply.body.groups_reply.memberships.count, 0);
-    message_wipe(&reply);
-}
-
 static void the_roster_is_proven(void **state)
 {
     setting_t *self = *state;
@@ -547,53 +390,14 @@ static void the_roster_is_proven(void **state)
     assert_int_equal(link_call(&self->carol.events, VERB_roster_proof, &ask, &reply), STATUS_OK);
     const roster_proof_reply_t *proof = &reply.body.roster_proof_reply;
     assert_int_equal(proof->proof.count, 2);
-    assert_int_equal(roster_proof_verify(&self->room.leaves[1].member, proof->proof.items[0].hash,
-                                         2, root),
-                     STATUS_OK);
+    assert_int_equal(
+        roster_proof_verify(&self->room.leaves[1].member, proof->proof.items[0].hash, 2, root),
+        STATUS_OK);
     message_wipe(&reply);
     ask.leaf = 3;
     assert_int_equal(link_ask(&self->carol.events, VERB_roster_proof, &ask), STATUS_UNKNOWN_LEAF);
     ask.leaf = UINT64_MAX;
     assert_int_equal(link_ask(&self->carol.events, VERB_roster_proof, &ask), STATUS_UNKNOWN_LEAF);
-}
-
-static void groups_lists_present_and_past(void **state)
-{
-    setting_t *self = *state;
-    uint64_t sequence;
-    room_t other;
-    assert_int_equal(room_create(&other, &self->bob, "other", 0), STATUS_OK);
-    room_let_in(&self->room, &self->alice, &self->bob);
-    assert_int_equal(room_leave(&self->room, &self->bob, &sequence), STATUS_OK);
-    groups_request_t groups = {0};
-    message_t reply = {0};
-    assert_int_equal(link_call(&self->bob.events, VERB_groups, &groups, &reply), STATUS_OK);
-    const groups_reply_t *body = &reply.body.groups_reply;
-    assert_int_equal(body->memberships.count, 2);
-    assert_string_equal(body->memberships.items[0].name.text, "other");
-    assert_int_equal(body->memberships.items[0].role, ROLE_ADMIN);
-    assert_int_equal(body->memberships.items[0].until_sequence, 0);
-    assert_string_equal(body->memberships.items[1].name.text, "room");
-    assert_int_equal(body->memberships.items[1].joined_sequence, 2);
-    assert_int_equal(body->memberships.items[1].until_sequence, sequence);
-    message_wipe(&reply);
-}
-
-static void giving_up_an_account_withdraws_its_joins(void **state)
-{
-    setting_t *self = *state;
-    assert_int_equal(room_ask_join(&self->room, &self->bob), STATUS_OK);
-    unregister_request_t request = {0};
-    buffer_t statement = {0};
-    statement_unregister(&statement, self->world->broker_key, "bob");
-    person_sign(&self->bob, &statement, request.signature);
-    assert_int_equal(link_ask(&self->bob.events, VERB_unregister, &request), STATUS_OK);
-    poll_joins_request_t poll = {0};
-    message_t reply = {0};
-    assert_int_equal(link_call(&self->alice.duties, VERB_poll_joins, &poll, &reply), STATUS_OK);
-    assert_int_equal(reply.body.poll_joins_reply.joins.count, 0);
-    message_wipe(&reply);
-    buffer_free(&statement);
 }
 
 int main(void)
@@ -608,13 +412,7 @@ int main(void)
         TEST(joins_are_rate_limited),
         TEST(commits_are_compared_and_swapped),
         TEST(forged_commits_change_nothing),
-        TEST(leaving_is_at_once),
-        TEST(a_commit_clears_only_whom_it_removes),
-        TEST(the_hold_time_ends),
-        TEST(the_last_leave_ends_the_group),
         TEST(the_roster_is_proven),
-        TEST(groups_lists_present_and_past),
-        TEST(giving_up_an_account_withdraws_its_joins),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

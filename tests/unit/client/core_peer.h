@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* For tests of the cores: one core under test, the test being its broker, its other core and its screen. */
+/* For tests of the cores: one core under test, the test being its broker, its other core and its
+ * screen. */
 #ifndef CONCLAVE_TESTS_UNIT_CLIENT_CORE_PEER_H
 #define CONCLAVE_TESTS_UNIT_CLIENT_CORE_PEER_H
 
@@ -98,7 +99,8 @@ static inline void frames_remove(frames_t *self, size_t at)
     memmove(&self->items[at], &self->items[at + 1], (self->count - at) * sizeof *self->items);
 }
 
-/* The oldest unanswered request of that verb, taken out: its id; 0 if there is none. out (views into *frame) may be NULL; wipe and free both. */
+/* The oldest unanswered request of that verb, taken out: its id; 0 if there is none. out (views
+ * into *frame) may be NULL; wipe and free both. */
 static inline uint64_t peer_asked(peer_t *self, verb_t verb, message_t *out, buffer_t *frame)
 {
     for (size_t i = 0; i < self->frames.count; i++) {
@@ -160,7 +162,8 @@ static inline void peer_request(peer_t *self, local_verb_t verb, uint64_t id, co
     buffer_free(&frame);
 }
 
-/* The oldest frame to the screen of that kind and verb, taken out; false if there is none. Wipe the message, free the frame. */
+/* The oldest frame to the screen of that kind and verb, taken out; false if there is none. Wipe the
+ * message, free the frame. */
 static inline bool peer_shown(peer_t *self, message_kind_t kind, local_verb_t verb,
                               local_message_t *out, buffer_t *frame)
 {

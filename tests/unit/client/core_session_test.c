@@ -151,7 +151,8 @@ static uint64_t call(bench_t *self, uint64_t subject)
 static void test_table(void **state)
 {
     (void)state;
-    /* Rows: states. Columns: START UP CONNECTED DOWN WRONG_BROKER ANSWER LATER REFUSAL LOGIN_AGAIN REPLACED FAULT DEADLINE */
+    /* Rows: states. Columns: START UP CONNECTED DOWN WRONG_BROKER ANSWER LATER REFUSAL LOGIN_AGAIN
+     * REPLACED FAULT DEADLINE */
     static const char *const expected[SESSION_STATE_COUNT] = {
         "x...........", /* CLOSED */
         ".x.xx......x", /* OPENING */

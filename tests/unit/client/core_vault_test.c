@@ -133,9 +133,16 @@ static void test_format_is_checked(void **state)
 static void test_lines_survive_and_truncation_is_noticed(void **state)
 {
     (void)state;
-    local_line_record_t line = {.kind = LINE_MESSAGE, .epoch = 3, .sequence = 9, .time_ms = 1,
-                                .mine = 1, .generation = 4, .number = 5, .sent_time_ms = 6,
-                                .text = text_of("hello"), .notice = text_of(""),
+    local_line_record_t line = {.kind = LINE_MESSAGE,
+                                .epoch = 3,
+                                .sequence = 9,
+                                .time_ms = 1,
+                                .mine = 1,
+                                .generation = 4,
+                                .number = 5,
+                                .sent_time_ms = 6,
+                                .text = text_of("hello"),
+                                .notice = text_of(""),
                                 .reason = text_of("why")};
     assert_int_equal(name_parse(&line.sender, "ada"), STATUS_OK);
     buffer_t row = {0};

@@ -134,7 +134,8 @@ static void test_malformed_inside(void **state)
 static void test_text_content(void **state)
 {
     (void)state;
-    char *long_text = mem_zalloc(TEXT_MAX_BYTES + 1, 1);
+    char *long_text = mem_alloc(TEXT_MAX_BYTES + 1);
+    memset(long_text, 'x', TEXT_MAX_BYTES + 1);
     buffer_t content = {0};
     assert_status(text_content_write(1, (text_t){long_text, TEXT_MAX_BYTES + 1}, &content),
                   TOO_LARGE);
@@ -157,6 +158,33 @@ static void test_text_content(void **state)
     free(long_text);
 }
 
+/* Whatever reads texts further on takes them for UTF-8 without NUL: others must not get through. */
+static void test_text_is_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        text_t text;
+        bool good;
+    } cases[] = {
+        {{"", 0}, true},          {{"gr\xc3\xbc\xc3\x9f", 6}, true}, {{"\xff", 1}, false},
+        {{"a\0b", 3}, false},     {{"\xc3", 1}, false},              {{"\xed\xa0\x80", 3}, false},
+        {{"\xc0\x80", 2}, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        buffer_t content = {0};
+        status_t expected = cases[i].good ? STATUS_OK : STATUS_MALFORMED;
+        assert_int_equal(text_content_write(1, cases[i].text, &content), expected);
+        buffer_clear(&content);
+        buffer_varint(&content, 1);
+        buffer_append(&content, cases[i].text.data, cases[i].text.size);
+        uint64_t sent_ms;
+        text_t text;
+        assert_int_equal(text_content_read(buffer_view(&content), &sent_ms, &text), expected);
+        assert_int_equal(text.size, cases[i].good ? cases[i].text.size : 0);
+        buffer_free(&content);
+    }
+}
+
 int main(void)
 {
     if (sodium_init() < 0)
@@ -166,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_malformed_inside),
         cmocka_unit_test(test_text_content),
+        cmocka_unit_test(test_text_is_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,10 +163,34 @@ static void test_against_an_array(void **state)
     roster_table_destroy(&self.table);
 }
 
+/* With as many admins as there may be, one steps down and a lower leaf steps up. */
+static void test_full_list_of_admins_swaps(void **state)
+{
+    (void)state;
+    world_t self = {.table = roster_table_new()};
+    for (uint32_t leaf = 0; leaf <= ADMINS_MAX; leaf++)
+        add(&self, leaf);
+    for (uint32_t leaf = 1; leaf <= ADMINS_MAX; leaf++)
+        turn_role(&self, leaf);
+    commit_role_t swap[] = {{0, ROLE_ADMIN}, {ADMINS_MAX, ROLE_MEMBER}};
+    commit_t commit = {.roles = swap, .role_count = 2};
+    self.expected[0].role = ROLE_ADMIN;
+    self.expected[ADMINS_MAX].role = ROLE_MEMBER;
+    adopt(&self, &commit);
+    check_all(&self);
+    stored_t rows = {0};
+    check_rows(&self, &rows);
+    stored_free(&rows);
+    roster_table_destroy(&self.table);
+}
+
 int main(void)
 {
     if (sodium_init() < 0)
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_an_array)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_an_array),
+        cmocka_unit_test(test_full_list_of_admins_swaps),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,22 @@
 /* cmocka.h needs those above */
 #include <cmocka.h>
 
+#include <sodium.h>
+
 #include "proto/bytes.h"
+
+/* The last block that was wiped (in place of libsodium's, so that a test sees it). */
+static struct {
+    const void *at;
+    size_t size;
+} last_wiped;
+
+void sodium_memzero(void *const at, const size_t size)
+{
+    last_wiped.at = at;
+    last_wiped.size = size;
+    memset(at, 0, size);
+}
 
 static void test_round_trip(void **state)
 {
@@ -131,12 +146,36 @@ static void test_growth(void **state)
     buffer_free(&buffer);
 }
 
+/* What was cleared but not wiped must not stay behind in the block that growth frees. */
+static void test_growth_wipes_what_was_cleared(void **state)
+{
+    (void)state;
+    buffer_t buffer = {0};
+    memset(buffer_extend(&buffer, 100), 's', 100);
+    buffer_clear(&buffer);
+    buffer_u8(&buffer, 1);
+    const void *old = buffer.data;
+    size_t old_capacity = buffer.capacity;
+    (void)buffer_extend(&buffer, old_capacity);
+    assert_true(last_wiped.at == old);
+    assert_int_equal(last_wiped.size, old_capacity);
+    buffer_wipe(&buffer);
+
+    memset(buffer_extend(&buffer, 100), 's', 100);
+    buffer_clear(&buffer);
+    old = buffer.data;
+    (void)buffer_extend(&buffer, old_capacity + 1);
+    assert_true(last_wiped.at == old);
+    buffer_wipe(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_failure_sticks),
         cmocka_unit_test(test_take),       cmocka_unit_test(test_varints_refused),
         cmocka_unit_test(test_varints),    cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_growth_wipes_what_was_cleared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
