@@ -45,7 +45,8 @@ class Inner:
     content: bytes
 
     def check_sender(self, group, identity_key):
-        verify(identity_key, self.signature, *message_statement(group, self.transcript, self.header.bytes, self.type, self.number, self.content))
+        statement = message_statement(group, self.transcript, self.header.bytes, self.type, self.number, self.content)
+        verify(identity_key, self.signature, *statement)
 
 
 def message_statement(group, transcript, header, type_, number, content):

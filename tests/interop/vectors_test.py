@@ -12,7 +12,7 @@ import nacl.public
 import nacl.signing
 
 from conclave_admin import Holding, Prepared
-from conclave_blocks import Reader, Refused, kdf, statement, u64, varint, verify
+from conclave_blocks import Reader, Refused, kdf, statement, varint, verify
 from conclave_commit import check_leave, first_transcript, join_request_hash, read_commit, read_join_request, write_join_request
 from conclave_epoch import Epoch, SecretTree, read_header
 from conclave_roster import Entry, after_commit, node_hash, proven_root, roster_root
