@@ -59,7 +59,7 @@ static status_t skim_head(reader_t *in, size_t *count)
     type_shape_t shape = shape_of(reader_u8(in));
     *count = 0;
     if (shape.kind == SHAPE_REFUSED)
-        return in->failed ? STATUS_MALFORMED : STATUS_BAD_TYPE;
+        return STATUS_BAD_TYPE;
     size_t value = shape.width ? read_width(in, shape.width) : shape.value;
     if (shape.kind == SHAPE_COUNT)
         *count = value;

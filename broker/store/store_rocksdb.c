@@ -24,7 +24,9 @@
 typedef struct {
     store_t base;
     rocksdb_database_t database;
-    pthread_rwlock_t open_lock; /* read by each call, written by reopen */
+    /* Read by each call, written by reopen. A visitor may read the store, so that read locks nest:
+       it must prefer readers, as glibc's default kind does. */
+    pthread_rwlock_t open_lock;
     atomic_bool failed;
     uint64_t reserve_bytes;
     /* The writing thread's own: */

@@ -6,9 +6,6 @@
 
 #include "proto/message.h"
 
-/* More than this wait for an answer: the newest is refused with STATUS_TOO_MANY. */
-#define CALLS_MAX 4096
-
 typedef struct {
     uint64_t id;
     verb_t verb;

@@ -35,6 +35,7 @@ static void work(member_core_t *self)
         member_leave_work(self, group);
         member_join_work(self, group);
         member_prove_work(self, group);
+        member_roster_work(self, group);
         member_outbox_work(self, group);
     }
     member_unregister_work(self);

@@ -19,6 +19,7 @@
 #define JOIN_TRIES_MAX    4
 #define JOIN_RENEW_EPOCHS 32 /* a request's transcript is good for TRANSCRIPTS_KEPT epochs */
 #define JOIN_RENEW_MS     60000
+#define ASKS_MAX          1024 /* requests of screens that wait */
 #define OUTBOX_MAX        1000
 #define WAITING_MAX       1024
 #define LINES_PER_PUSH    64
@@ -127,6 +128,8 @@ typedef struct {
     size_t waiting_count, waiting_capacity;
     uint32_t wanted_leaf; /* a commit waits for this one's proof; UINT32_MAX none */
     bool is_proving;
+    bool has_roster;       /* known is everybody */
+    bool roster_failed;    /* not asked for again in this run: proofs come one by one */
     roster_pages_t *pages; /* NULL until a screen asks for the members */
     uint64_t prove_at_ms;  /* boot clock: not before */
     /* outbox */
@@ -330,6 +333,8 @@ void member_join_answered(member_core_t *self, const call_t *call, status_t stat
                           const message_t *reply);
 void member_join_work(member_core_t *self, group_t *group);
 void member_welcome(member_core_t *self, const pending_key_record_t *key);
+/* Admitted before the broker's answer to the request came. */
+void member_joined(member_core_t *self, const uint8_t group[static GROUP_ID_BYTES]);
 void member_tries_erase(member_core_t *self, group_t *group);
 void join_try_wipe(join_try_t *self);
 void join_row_write(const join_try_t *self, buffer_t *out);
@@ -386,6 +391,8 @@ void member_members(member_core_t *self, uint64_t screen, uint64_t request,
                     const local_members_request_t *body);
 void member_roster_answered(member_core_t *self, const call_t *call, status_t status,
                             const message_t *reply);
+/* After joining a group that fits a page: everybody's entry at once, instead of proof by proof. */
+void member_roster_work(member_core_t *self, group_t *group);
 void member_pending(member_core_t *self, uint64_t screen, uint64_t request, const name_t *name);
 void member_pending_answered(member_core_t *self, const mail_t *mail);
 

@@ -244,6 +244,7 @@ bool member_first_commit(member_core_t *self, group_t *group, const event_record
     group->admitted_by = committer_name(group, &commit);
     buffer_wipe(&group->welcome);
     member_tries_erase(self, group);
+    member_joined(self, group->id);
     follow(self, group, event, &commit, &group->admitted_by);
     answer_creator(self, group);
     commit_wipe(&commit);

@@ -110,6 +110,7 @@ void member_group_end(member_core_t *self, group_t *group, group_phase_t phase, 
                             group_state_epoch_added(group->keys), &group->leave_statement);
     group->phase = phase;
     group->left_at = group->cursor;
+    group->has_roster = group->roster_failed = false;
     group_state_destroy(&group->keys);
     group->keys_dirty = group->is_new_keys = false;
     member_outbox_end(self, group, why);
@@ -158,6 +159,7 @@ void group_row_write(const group_t *group, buffer_t *out)
     buffer_u8(out, (uint8_t)group->phase);
     buffer_u8(out, group->is_creating);
     buffer_u8(out, group->is_out_of_step);
+    buffer_u8(out, group->has_roster);
     buffer_u64(out, group->cursor);
     buffer_u64(out, group->left_at);
     buffer_u64(out, group->next_number);
@@ -192,6 +194,7 @@ status_t group_row_read(group_t *group, bytes_t bytes)
     group->phase = (group_phase_t)reader_u8(&in);
     group->is_creating = reader_u8(&in);
     group->is_out_of_step = reader_u8(&in);
+    group->has_roster = reader_u8(&in);
     group->cursor = reader_u64(&in);
     group->left_at = reader_u64(&in);
     group->next_number = reader_u64(&in);

@@ -46,11 +46,36 @@ status_t join_row_read(join_try_t *self, bytes_t bytes)
     return STATUS_OK;
 }
 
+static void answer_join(member_core_t *self, ask_t *ask)
+{
+    local_join_reply_t body = {.admin = ask->admin};
+    memcpy(body.group, ask->group, GROUP_ID_BYTES);
+    char words[WORDS_TEXT_BYTES] = "";
+    const pin_t *pin = member_pin(self, &ask->admin);
+    if (pin)
+        words_of_key(words, pin->identity_key, WORDS_VERIFY);
+    body.admin_words = text_of(words);
+    member_reply(self, ask->screen, ask->request, LOCAL_VERB_join, STATUS_OK, &body);
+    member_ask_done(self, ask);
+}
+
+void member_joined(member_core_t *self, const uint8_t group[static GROUP_ID_BYTES])
+{
+    size_t at = 0;
+    ask_t *ask;
+    while ((ask = member_find_ask(self, &at, LOCAL_VERB_join, group)))
+        answer_join(self, ask);
+}
+
 void member_tries_erase(member_core_t *self, group_t *group)
 {
     for (size_t i = 0; i < group->try_count; i++)
         join_try_wipe(&group->tries[i]);
     group->try_count = 0;
+    /* A request that was served must not arrive once more, after a leave, in place of a newer one.
+     */
+    session_forget(&self->session, VERB_join, group->id);
+    group->is_asking = false;
     row_key_t prefix = row_key_of_group(ROW_JOIN, group->id);
     writes_delete_prefix(&self->effects->writes, row_key_view(&prefix));
     self->effects->writes.erases_keys = true;
@@ -168,7 +193,10 @@ static void renew(member_core_t *self, group_t *group, const lookup_reply_t *loo
     if (group->phase != GROUP_JOINING || group->is_creating ||
         memcmp(lookup->group, group->id, GROUP_ID_BYTES))
         return;
-    if (!fresh_try(group, lookup->epoch))
+    const join_try_t *last = fresh_try(group, lookup->epoch);
+    if (last && !group->is_asking)
+        call_join(self, group, last, 0); /* costs little, and heals whatever the broker lost */
+    else if (!last)
         call_join(self, group, make_try(self, group, lookup->transcript, lookup->epoch), 0);
 }
 
@@ -237,15 +265,7 @@ void member_join_answered(member_core_t *self, const call_t *call, status_t stat
         refuse_join(self, call->subject, status, detail);
         return;
     }
-    local_join_reply_t body = {.admin = ask->admin};
-    memcpy(body.group, ask->group, GROUP_ID_BYTES);
-    char words[WORDS_TEXT_BYTES] = "";
-    const pin_t *pin = member_pin(self, &ask->admin);
-    if (pin)
-        words_of_key(words, pin->identity_key, WORDS_VERIFY);
-    body.admin_words = text_of(words);
-    member_reply(self, ask->screen, ask->request, LOCAL_VERB_join, STATUS_OK, &body);
-    member_ask_done(self, ask);
+    answer_join(self, ask);
 }
 
 void member_join_work(member_core_t *self, group_t *group)

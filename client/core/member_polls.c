@@ -110,7 +110,13 @@ static void apply_state(member_core_t *self, const group_state_record_t *state)
 {
     group_t *group = member_group(self, state->group);
     status_t status = status_from_wire(state->status);
-    if (!group || !group_is_polled(group) || group->alarm == status)
+    if (!group || !group_is_polled(group))
+        return;
+    if (group->phase == GROUP_WELCOMED && status == STATUS_GONE) {
+        group->phase = GROUP_JOINING; /* that welcome is too old; there may be another */
+        group->is_dirty = true;
+    }
+    if (group->alarm == status)
         return;
     group->alarm = status;
     if (!status)
@@ -130,12 +136,8 @@ static void apply_state(member_core_t *self, const group_state_record_t *state)
     name_t nobody = {0};
     member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody, "%s: %s",
                   status_name(status), status_text(status));
-    if (status == STATUS_GONE && group->keys) {
+    if (status == STATUS_GONE && group->keys)
         member_group_end(self, group, GROUP_LOST, STATUS_GONE);
-    } else if (status == STATUS_GONE) {
-        group->phase = GROUP_JOINING; /* that welcome is too old; there may be another */
-        group->is_dirty = true;
-    }
 }
 
 void member_messages_answered(member_core_t *self, status_t status, const message_t *reply)

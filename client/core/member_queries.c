@@ -150,6 +150,29 @@ void member_members(member_core_t *self, uint64_t screen, uint64_t request,
     ask_page(self, group, 0, 0);
 }
 
+void member_roster_work(member_core_t *self, group_t *group)
+{
+    if (!group_is_current(group) || group->has_roster || group->roster_failed || group->pages)
+        return;
+    if (tree_leaf_count(group_state_depth(group->keys)) > ROSTER_PAGE_MAX)
+        return;
+    group->pages = roster_pages_new();
+    ask_page(self, group, 0, 0);
+}
+
+static void learn(member_core_t *self, group_t *group)
+{
+    for (size_t i = 0; i < group->pages->count; i++) {
+        const roster_member_t *entry = &group->pages->members[i];
+        if (group_known(group, entry->leaf))
+            continue;
+        member_know(self, group, entry, entry->epoch_added > group_state_epoch_added(group->keys));
+        member_resolve(self, group, entry);
+    }
+    group->has_roster = true;
+    group->is_dirty = true;
+}
+
 void member_roster_answered(member_core_t *self, const call_t *call, status_t status,
                             const message_t *reply)
 {
@@ -168,6 +191,7 @@ void member_roster_answered(member_core_t *self, const call_t *call, status_t st
         status = STATUS_OK;
     }
     if (status) {
+        group->roster_failed = true;
         roster_pages_destroy(&group->pages);
         member_refuse_asks(self, LOCAL_VERB_members, call->group, status, status_text(status));
         return;
@@ -176,6 +200,7 @@ void member_roster_answered(member_core_t *self, const call_t *call, status_t st
         ask_page(self, group, 0, next);
         return;
     }
+    learn(self, group);
     size_t at = 0;
     ask_t *ask;
     while ((ask = member_find_ask(self, &at, LOCAL_VERB_members, group->id))) {

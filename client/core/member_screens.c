@@ -158,6 +158,8 @@ void member_request(member_core_t *self, uint64_t screen, bytes_t frame)
             member_reply(self, screen, message.id, message.verb, status, NULL);
     } else if (needs_name(message.verb) && !name_size(name)) {
         member_refuse(self, screen, message.id, message.verb, STATUS_BAD_NAME, NULL);
+    } else if (self->ask_count >= ASKS_MAX) {
+        member_refuse(self, screen, message.id, message.verb, STATUS_TOO_MANY, NULL);
     } else if (needs_broker(message.verb) && self->session.stopped) {
         member_refuse(self, screen, message.id, message.verb, self->session.stopped,
                       self->session.reason);

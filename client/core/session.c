@@ -450,11 +450,15 @@ uint64_t session_call(session_t *self, moment_t now, verb_t verb, const uint8_t 
     return id;
 }
 
-void session_forget(session_t *self, uint64_t id)
+void session_forget(session_t *self, verb_t verb, const uint8_t group[static GROUP_ID_BYTES])
 {
-    call_t call;
-    if (calls_take(&self->calls, id, &call))
-        call_wipe(&call);
+    for (size_t i = self->calls.count; i-- > 0;) {
+        const call_t *call = &self->calls.items[i];
+        call_t taken;
+        if (call->verb == verb && !memcmp(call->group, group, GROUP_ID_BYTES) &&
+            calls_take(&self->calls, call->id, &taken))
+            call_wipe(&taken);
+    }
 }
 
 bool session_is_ready(const session_t *self)

@@ -108,12 +108,13 @@ void session_frame(session_t *self, moment_t now, bytes_t frame, effects_t *effe
 void session_time(session_t *self, moment_t now, effects_t *effects);
 uint64_t session_deadline(const session_t *self);
 
-/* Queues a request and sends it as soon as it may. Returns its id. A stopped session answers it at
- * the next session_time. STATUS_TOO_MANY is answered the same way. */
+/* The queue is bounded by its owner: a few calls of each group, and those that screens wait for.
+ * Queues a request and sends it as soon as it may. Returns its id. A stopped session answers it at
+ * the next session_time. */
 uint64_t session_call(session_t *self, moment_t now, verb_t verb, const uint8_t *group,
                       uint64_t subject, const void *request, effects_t *effects);
-/* Nobody waits for the answer any more. */
-void session_forget(session_t *self, uint64_t id);
+/* Nobody wants these carried out any more: they are neither sent again nor answered. */
+void session_forget(session_t *self, verb_t verb, const uint8_t group[static GROUP_ID_BYTES]);
 bool session_is_ready(const session_t *self);
 
 /* One cell of the table, for tests: false if the event is rejected in that state. */

@@ -100,5 +100,6 @@ status_t group_state_load_end(group_state_t *self)
 {
     if (!self->has_head)
         return STATUS_DAMAGED_FILE;
-    return transcripts_load_end(&self->transcripts, self->epoch);
+    status_t status = transcripts_load_end(&self->transcripts, self->epoch);
+    return status ? status : secret_tree_load_end(&self->secrets);
 }

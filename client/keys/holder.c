@@ -245,6 +245,18 @@ status_t holder_load_row(holder_t *self, bytes_t key, bytes_t value)
     }
 }
 
+/* Without the key of a node above a member, the next commit would make up another than the member
+ * has. */
+static bool has_all_keys(const holder_t *self)
+{
+    leaf_index_t leaf = {0};
+    for (; roster_table_next(self->roster, leaf, &leaf); leaf.value++)
+        for (unsigned level = 0; level <= key_tree_depth(self->tree); level++)
+            if (!key_tree_get(self->tree, node_above(leaf, level)))
+                return false;
+    return true;
+}
+
 status_t holder_load_end(holder_t *self)
 {
     if (!self->has_head)
@@ -255,9 +267,7 @@ status_t holder_load_end(holder_t *self)
     roster_table_load_end(self->roster);
     uint8_t root[HASH_BYTES];
     roster_table_root(self->roster, root);
-    bool has_root_key =
-        !self->epoch || key_tree_get(self->tree, tree_root(key_tree_depth(self->tree)));
-    if (memcmp(root, self->stored_root, HASH_BYTES) || !has_root_key)
+    if (memcmp(root, self->stored_root, HASH_BYTES) || !has_all_keys(self))
         return STATUS_DAMAGED_FILE;
     if (self->epoch && !roster_table_get(self->roster, self->leaf))
         return STATUS_DAMAGED_FILE;

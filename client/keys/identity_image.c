@@ -125,7 +125,7 @@ status_t identity_open(identity_t **out, bytes_t image_bytes, bytes_t password)
     if (status)
         return status;
     secret_t payload[2]; /* seed, vault key */
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(payload[0].bytes, NULL, NULL, image.sealed,
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt((uint8_t *)payload, NULL, NULL, image.sealed,
                                                    SEALED_BYTES, image.clear.data, image.clear.size,
                                                    image.nonce, lock.bytes))
         status = STATUS_WRONG_PASSWORD;

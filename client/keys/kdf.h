@@ -14,7 +14,7 @@
     LABEL(NODE, "node")       /* path secret -> node key; x = R */                                 \
     LABEL(WRAP, "wrap")       /* node key -> key of the wrap that it opens; x = R */               \
     LABEL(EPOCH, "epoch")     /* root key -> epoch secret; x = T */                                \
-    LABEL(CONFIRM, "confirm") /* epoch secret -> the three below */                                \
+    LABEL(CONFIRM, "confirm") /* epoch secret -> this and the next two */                                \
     LABEL(MEMBERSHIP, "membership")                                                                \
     LABEL(TREE, "tree")                                                                            \
     LABEL(TAG, "tag")   /* confirmation tag; x = T */                                              \

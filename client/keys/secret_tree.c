@@ -216,3 +216,33 @@ status_t secret_tree_load_row(secret_tree_t *self, bytes_t key, bytes_t value)
     memcpy(chain->key.bytes, value.data + 8, KEY_BYTES);
     return STATUS_OK;
 }
+
+/* Is a secret kept above this node, from which it should have been split off? */
+static bool has_ancestor(const secret_tree_t *self, node_index_t node)
+{
+    while (node_level(node) < self->depth) {
+        node = node_parent(node);
+        if (index_map_get(&self->nodes, node.value))
+            return true;
+    }
+    return false;
+}
+
+/* No two secrets lead to one leaf, and together they lead to as many as there are. */
+status_t secret_tree_load_end(const secret_tree_t *self)
+{
+    uint64_t leaves = self->chains.count;
+    for (size_t i = 0; i < self->nodes.capacity; i++) {
+        if (!self->nodes.used[i])
+            continue;
+        node_index_t node = node_index(self->nodes.keys[i]);
+        if (has_ancestor(self, node))
+            return STATUS_DAMAGED_FILE;
+        leaves += tree_leaf_count(node_level(node));
+    }
+    for (size_t i = 0; i < self->chains.capacity; i++)
+        if (self->chains.used[i] &&
+            split_level(self, leaf_index(self->chains.keys[i])) <= self->depth)
+            return STATUS_DAMAGED_FILE;
+    return leaves == tree_leaf_count(self->depth) ? STATUS_OK : STATUS_DAMAGED_FILE;
+}

@@ -62,5 +62,7 @@ void secret_tree_save(secret_tree_t *self, row_fn *row, void *context);
 void secret_tree_save_all(const secret_tree_t *self, row_fn *row, void *context);
 void secret_tree_load_start(secret_tree_t *self, unsigned depth);
 MUST_CHECK status_t secret_tree_load_row(secret_tree_t *self, bytes_t key, bytes_t value);
+/* Checks that the rows are of one moment: to each leaf leads exactly one secret. */
+MUST_CHECK status_t secret_tree_load_end(const secret_tree_t *self);
 
 #endif

@@ -165,10 +165,14 @@ def test_a_reader_that_goes_away_loses_no_line():
         alice.ok("send", "tea", input="".join(f"line {i}\n" for i in range(300)))
         listen = subprocess.Popen(alice.command(["--json", "listen", "tea"]), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   env=world.env)
-        first = [json.loads(listen.stdout.readline()) for _ in range(3)]
-        listen.stdout.close()
-        alice.run("send", "tea", "line 300")  # the listener notices when it writes this one, and ends while it holds the home
-        listen.wait(30)
+        try:
+            first = [json.loads(listen.stdout.readline()) for _ in range(3)]
+            listen.stdout.close()
+            alice.run("send", "tea", "line 300")  # the listener notices when it writes this one, and ends while it holds the home
+            listen.wait(30)
+        finally:
+            listen.kill()
+            listen.wait()
         later = alice.json("listen", "tea", "--wait", "2")
         shown = [line["text"] for line in first + later if line["type"] == "message"]
         # What was written into the pipe's buffer counts as shown; whatever comes later continues to the end, in order.

@@ -67,15 +67,30 @@ static bool run(uint64_t seed, bool is_loud)
 
 int main(int argc, char **argv)
 {
-    unsigned long long count = argc > 1 ? strtoull(argv[1], NULL, 10) : 20;
-    unsigned long long first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    bool is_loud = argc > 3 && !strcmp(argv[3], "loud");
+    unsigned long long numbers[2] = {20, 1};
+    size_t given = 0;
+    bool is_tap = false, is_loud = false, is_good = true;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--tap"))
+            is_tap = true;
+        else if (!strcmp(argv[i], "--loud"))
+            is_loud = true;
+        else if (given < 2)
+            numbers[given++] = strtoull(argv[i], NULL, 10);
+    }
     chance_install();
     if (sodium_init() < 0)
         return 2;
-    for (unsigned long long seed = first; seed < first + count; seed++)
-        if (!run(seed, is_loud))
-            return 1;
-    printf("%llu worlds from seed %llu: all good\n", count, first);
-    return 0;
+    if (is_tap)
+        printf("1..%llu\n", numbers[0]);
+    for (unsigned long long i = 0; i < numbers[0] && (is_good || is_tap); i++) {
+        bool passes = run(numbers[1] + i, is_loud);
+        is_good = is_good && passes;
+        if (is_tap)
+            printf("%s %llu - world of seed %llu\n", passes ? "ok" : "not ok", i + 1,
+                   numbers[1] + i);
+    }
+    if (is_good && !is_tap)
+        printf("%llu worlds from seed %llu: all good\n", numbers[0], numbers[1]);
+    return is_good ? 0 : 1;
 }

@@ -49,8 +49,8 @@ static struct {
     uint32_t edge_count;
     uint32_t search;
     uint32_t *todo;
-    unsigned frozen;   /* labels that change nothing: BIT(label) */
-    uint64_t building; /* the epoch whose commit is being made or followed */
+    unsigned frozen;                    /* labels that change nothing: BIT(label) */
+    uint64_t building;                  /* the epoch whose commit is being made or followed */
     uint32_t epoch_secret, message_key; /* the latest */
 } graph;
 
@@ -59,8 +59,7 @@ static uint32_t *slot_of(const secret_t *value)
     uint64_t hash;
     memcpy(&hash, value, sizeof hash);
     uint32_t at = (uint32_t)hash & (graph.slot_count - 1);
-    while (graph.slots[at] &&
-           memcmp(&graph.nodes[graph.slots[at] - 1].value, value, sizeof *value))
+    while (graph.slots[at] && memcmp(&graph.nodes[graph.slots[at] - 1].value, value, sizeof *value))
         at = (at + 1) & (graph.slot_count - 1);
     return &graph.slots[at];
 }
@@ -160,9 +159,8 @@ int crypto_aead_chacha20poly1305_ietf_encrypt(unsigned char *c, unsigned long lo
     }
     if (c_size)
         *c_size = m_size + crypto_aead_chacha20poly1305_ietf_ABYTES;
-    return crypto_aead_chacha20poly1305_ietf_encrypt_detached(c, c + m_size, NULL, m, m_size,
-                                                              context, context_size, unused, nonce,
-                                                              k);
+    return crypto_aead_chacha20poly1305_ietf_encrypt_detached(
+        c, c + m_size, NULL, m, m_size, context, context_size, unused, nonce, k);
 }
 
 /* --- What people hold ----------------------------------------------------------------------- */
@@ -363,11 +361,19 @@ static void talk(world_t *self)
     buffer_free(&sealed);
 }
 
-/* Keeps what each device holds now, after some talk. */
+/* Keeps what each device holds now, after some talk; and the whole tree, as its holder has it. */
 static void seize_all(world_t *self)
 {
-    self->seizures = mem_realloc(self->seizures, self->seizure_count + self->count,
-                                 sizeof *self->seizures);
+    self->seizures =
+        mem_realloc(self->seizures, self->seizure_count + self->count + 1, sizeof *self->seizures);
+    seizure_t *tree = &self->seizures[self->seizure_count++];
+    *tree = (seizure_t){.epoch = holder_epoch(self->holder)};
+    for (uint32_t i = 0; i < tree_node_count(key_tree_depth(holder_tree(self->holder))); i++) {
+        const secret_t *key = key_tree_get(holder_tree(self->holder), node_index(i));
+        if (key)
+            hoard_add(&tree->held, node_of(key));
+    }
+    hoard_add(&tree->held, node_of(holder_membership(self->holder)));
     for (size_t i = 0; i < self->count; i++) {
         seizure_t *seizure = &self->seizures[self->seizure_count++];
         *seizure = (seizure_t){.epoch = self->inside[i]->state->epoch};

@@ -213,6 +213,40 @@ static void test_damaged_holder(void **state)
     group_stop(&self);
 }
 
+/* Without a row of keys the next commit would be one that nobody can follow. */
+static void test_missing_keys(void **state)
+{
+    (void)state;
+    group_t self;
+    group_start(&self);
+    person_t *many[40];
+    for (unsigned i = 0; i < 40; i++)
+        many[i] = person_new(100 + i);
+    group_add(self.holder, self.people, 3, many, 40, NULL);
+    stored_t rows = {0};
+    holder_save_all(self.holder, stored_row, &rows);
+    size_t key_rows = 0;
+    for (size_t left_out = 0; left_out < rows.count; left_out++) {
+        if (rows.items[left_out].key.data[0] != 'k')
+            continue;
+        key_rows++;
+        holder_t *holder = holder_load_new();
+        for (int head = 1; head >= 0; head--)
+            for (size_t i = 0; i < rows.count; i++)
+                if (i != left_out && (rows.items[i].key.data[0] == 'h') == head)
+                    assert_status(holder_load_row(holder, buffer_view(&rows.items[i].key),
+                                                  buffer_view(&rows.items[i].value)),
+                                  OK);
+        assert_status(holder_load_end(holder), DAMAGED_FILE);
+        holder_destroy(&holder);
+    }
+    assert_int_equal(key_rows, 3); /* the root's, and two below */
+    stored_free(&rows);
+    for (unsigned i = 0; i < 40; i++)
+        person_destroy(many[i]);
+    group_stop(&self);
+}
+
 static void test_few_rows_a_commit(void **state)
 {
     (void)state;
@@ -243,7 +277,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),          cmocka_unit_test(test_refused_plans),
         cmocka_unit_test(test_freed_leaves_wait), cmocka_unit_test(test_damaged_prepared),
-        cmocka_unit_test(test_damaged_holder),    cmocka_unit_test(test_few_rows_a_commit),
+        cmocka_unit_test(test_damaged_holder),    cmocka_unit_test(test_missing_keys),
+        cmocka_unit_test(test_few_rows_a_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,8 +166,9 @@ static void test_text_is_utf8(void **state)
         text_t text;
         bool good;
     } cases[] = {
-        {{"", 0}, true},          {{"gr\xc3\xbc\xc3\x9f", 6}, true}, {{"\xff", 1}, false},
-        {{"a\0b", 3}, false},     {{"\xc3", 1}, false},              {{"\xed\xa0\x80", 3}, false},
+        {{"", 0}, true},          {{"gr\xc3\xbc\xc3\x9f", 6}, true},
+        {{"\xff", 1}, false},     {{"a\0b", 3}, false},
+        {{"\xc3", 1}, false},     {{"\xed\xa0\x80", 3}, false},
         {{"\xc0\x80", 2}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -118,15 +118,47 @@ static void test_rows(void **state)
     stored_free(&rows);
 }
 
+/* Rows that aren't all of one moment: a secret that is missing, or that should have been erased. */
+static void test_rows_of_two_moments(void **state)
+{
+    (void)state;
+    secret_tree_t tree = tree_of(4, 1);
+    stored_t before = {0}, after = {0};
+    (void)take(&tree, 3, 5);
+    secret_tree_save(&tree, stored_row, &before);
+    (void)take(&tree, 9, 0);
+    secret_tree_save_all(&tree, stored_row, &after);
+    secret_tree_wipe(&tree);
+
+    size_t whole = after.count;
+    for (size_t left_out = 0; left_out <= whole; left_out++) {
+        secret_tree_load_start(&tree, 4);
+        for (size_t i = 0; i < whole; i++)
+            if (i != left_out)
+                assert_status(load(&tree, buffer_view(&after.items[i].key),
+                                   buffer_view(&after.items[i].value)),
+                              OK);
+        assert_int_equal(secret_tree_load_end(&tree),
+                         left_out == whole ? STATUS_OK : STATUS_DAMAGED_FILE);
+        secret_tree_wipe(&tree);
+    }
+    secret_tree_load_start(&tree, 4);
+    assert_status(stored_load(&before, &tree, load), OK);
+    assert_status(stored_load(&after, &tree, load), OK);
+    assert_status(secret_tree_load_end(&tree), DAMAGED_FILE);
+    secret_tree_wipe(&tree);
+    stored_free(&before);
+    stored_free(&after);
+}
+
 int main(void)
 {
     if (sodium_init() < 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_does_not_matter),
-        cmocka_unit_test(test_forward_only),
-        cmocka_unit_test(test_single_leaf),
-        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_order_does_not_matter), cmocka_unit_test(test_forward_only),
+        cmocka_unit_test(test_single_leaf),           cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_rows_of_two_moments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -172,9 +172,12 @@ static void test_growth_wipes_what_was_cleared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_failure_sticks),
-        cmocka_unit_test(test_take),       cmocka_unit_test(test_varints_refused),
-        cmocka_unit_test(test_varints),    cmocka_unit_test(test_growth),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_failure_sticks),
+        cmocka_unit_test(test_take),
+        cmocka_unit_test(test_varints_refused),
+        cmocka_unit_test(test_varints),
+        cmocka_unit_test(test_growth),
         cmocka_unit_test(test_growth_wipes_what_was_cleared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
