@@ -119,7 +119,7 @@ test-san:
 test-tsan:
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@# libzmq and RocksDB are not instrumented: what happens inside them is not ours to judge.
-	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter %mailbox_test %actor_test %engine_test %router_test,$(UNIT)) \
+	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter %/mailbox_pair_test %/actor_loop_test %/engine_screens_test %/link_socket_test %/home_socket_test %/router_test,$(UNIT)) \
 		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)'
 layering: all
 	@tests/run 'tests/layering $(BUILD)'

@@ -19,7 +19,7 @@ enum {
 };
 
 /* Places of the fixed poll items; the screens' follow. */
-enum { POLL_PIPE, POLL_MEMBER, POLL_ENGINE, POLL_LISTENER, POLL_SCREENS };
+enum { POLL_PIPE, POLL_MEMBER, POLL_ENGINE, POLL_SCREENS };
 
 typedef struct {
     uint64_t number;
@@ -205,28 +205,27 @@ static void take_commands(screens_t *self)
     }
 }
 
+/* No socket stands here twice: asking for the events of the second one would use up the wake-up of the first. */
 static void wait_for_turn(screens_t *self)
 {
-    zmq_pollitem_t items[POLL_SCREENS + SCREENS_MAX] = {
+    zmq_pollitem_t items[POLL_SCREENS + SCREENS_MAX + 1] = {
         [POLL_PIPE] = {zsock_resolve(self->pipe), 0, ZMQ_POLLIN, 0},
         [POLL_MEMBER] = {zsock_resolve(mailbox_socket(self->member)), 0, ZMQ_POLLIN, 0},
         [POLL_ENGINE] = {zsock_resolve(mailbox_socket(self->engine)), 0, ZMQ_POLLIN, 0},
-        [POLL_LISTENER] = {NULL, self->listener, ZMQ_POLLIN, 0},
     };
     long timeout_ms = mailbox_flush(self->member) ? FLUSH_RETRY_MS : -1;
-    if (self->listener < 0 || self->listener_rests_until_ms > clock_boot_ms()) {
-        /* No events asked for; the pipe stands in for the file. */
-        items[POLL_LISTENER] = (zmq_pollitem_t){zsock_resolve(self->pipe), 0, 0, 0};
-        if (self->listener >= 0 && timeout_ms < 0)
-            timeout_ms = LISTENER_REST_MS;
-    }
+    size_t count = POLL_SCREENS;
     for (size_t i = 0; i < self->count; i++) {
         const frame_stream_t *stream = &self->attached[i].stream;
         short sending = frame_stream_is_sending(stream) ? ZMQ_POLLOUT : 0;
-        items[POLL_SCREENS + i] =
+        items[count++] =
             (zmq_pollitem_t){NULL, stream->socket, (short)(ZMQ_POLLIN | sending), 0};
     }
-    zmq_poll(items, POLL_SCREENS + (int)self->count, timeout_ms);
+    if (self->listener >= 0 && self->listener_rests_until_ms <= clock_boot_ms())
+        items[count++] = (zmq_pollitem_t){NULL, self->listener, ZMQ_POLLIN, 0};
+    else if (self->listener >= 0 && timeout_ms < 0)
+        timeout_ms = LISTENER_REST_MS;
+    zmq_poll(items, (int)count, timeout_ms);
 }
 
 static void screens_main(zsock_t *pipe, void *argument)

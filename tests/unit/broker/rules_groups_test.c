@@ -3,6 +3,8 @@
  */
 #include "tests/unit/broker/rules_room.h"
 
+#include <stdio.h>
+
 typedef struct {
     world_t *world;
     person_t alice, bob, carol;
@@ -225,6 +227,83 @@ static void joins_are_rate_limited(void **state)
     assert_int_equal(room_ask_join(&self->room, &self->bob), STATUS_OK);
 }
 
+/* Who waits behind more requests than one reply takes is reached by polling on, even if the admin
+ * serves none of those before. */
+static void polls_for_joins_go_on_where_they_stopped(void **state)
+{
+    setting_t *self = *state;
+    enum { WAITING = 2 * PENDING_PER_REPLY_MAX + 3 };
+    room_t second;
+    assert_int_equal(room_create(&second, &self->alice, "second", 0), STATUS_OK);
+    for (int i = 0; i < WAITING; i++) {
+        person_t person;
+        char name[16];
+        snprintf(name, sizeof name, "p%03d", i);
+        person_arrive(&person, self->world, name);
+        assert_int_equal(room_ask_join(i % 3 ? &self->room : &second, &person), STATUS_OK);
+        person_free(&person);
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        bool seen[WAITING] = {false};
+        size_t count = 0;
+        uint64_t more = 1;
+        for (int polls = 0; more; polls++) {
+            poll_joins_request_t poll = {0};
+            message_t reply = {0};
+            assert_true(polls < 4);
+            assert_int_equal(link_call(&self->alice.duties, VERB_poll_joins, &poll, &reply),
+                             STATUS_OK);
+            const poll_joins_reply_t *body = &reply.body.poll_joins_reply;
+            for (size_t i = 0; i < body->joins.count; i++) {
+                int who = atoi(body->joins.items[i].name.text + 1);
+                assert_false(seen[who]);
+                seen[who] = true;
+            }
+            count += body->joins.count;
+            more = body->more;
+            message_wipe(&reply);
+        }
+        assert_int_equal(count, WAITING);
+    }
+}
+
+static void nobody_is_added_unasked(void **state)
+{
+    setting_t *self = *state;
+    buffer_t bytes = room_join_request(&self->room, &self->bob); /* never sent */
+    draft_t *draft = draft_new(&self->room, &self->alice);
+    draft_add(draft, &self->bob, buffer_view(&bytes));
+    draft_seal(draft, &self->alice, false);
+    commit_request_t request = draft_request(draft);
+    refused(&self->alice.duties, VERB_commit, &request, STATUS_BAD_COMMIT);
+    assert_int_equal(room_ask_join(&self->room, &self->bob), STATUS_OK);
+    assert_int_equal(link_ask(&self->alice.duties, VERB_commit, &request), STATUS_OK);
+    draft_free(draft);
+    buffer_free(&bytes);
+}
+
+static void one_user_asks_for_so_many_groups_only(void **state)
+{
+    setting_t *self = *state;
+    self->world->config.groups_per_user_max = 3;
+    world_restart(self->world);
+    person_login_both(&self->alice);
+    person_login_both(&self->bob);
+    room_t rooms[4];
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "r%d", i);
+        person_t *creator = i < 2 ? &self->alice : &self->carol;
+        if (i == 2)
+            person_login_both(creator);
+        assert_int_equal(room_create(&rooms[i], creator, name, 0), STATUS_OK);
+        assert_int_equal(room_ask_join(&rooms[i], &self->bob), STATUS_OK);
+    }
+    assert_int_equal(room_create(&rooms[3], &self->carol, "r3", 0), STATUS_OK);
+    assert_int_equal(room_ask_join(&rooms[3], &self->bob), STATUS_TOO_MANY);
+    assert_int_equal(room_ask_join(&rooms[0], &self->bob), STATUS_OK); /* in place of the first */
+}
+
 static void commits_are_compared_and_swapped(void **state)
 {
     setting_t *self = *state;
@@ -347,6 +426,7 @@ static void forged_commits_change_nothing(void **state)
 {
     setting_t *self = *state;
     room_let_in(&self->room, &self->alice, &self->bob);
+    assert_int_equal(room_ask_join(&self->room, &self->carol), STATUS_OK);
     buffer_t bytes = room_join_request(&self->room, &self->carol);
     for (unsigned which = 0; which <= 16; which++) {
         draft_t *draft = draft_new(&self->room, &self->alice);
@@ -410,6 +490,9 @@ int main(void)
         TEST(bad_join_requests_are_refused),
         TEST(pending_joins_are_bounded),
         TEST(joins_are_rate_limited),
+        TEST(polls_for_joins_go_on_where_they_stopped),
+        TEST(nobody_is_added_unasked),
+        TEST(one_user_asks_for_so_many_groups_only),
         TEST(commits_are_compared_and_swapped),
         TEST(forged_commits_change_nothing),
         TEST(the_roster_is_proven),

@@ -171,6 +171,74 @@ static void the_hold_time_ends(void **state)
     assert_int_equal(room_send(&other, &self->alice, 1, NULL), STATUS_REKEY_DUE);
 }
 
+/* A clock that is set back holds nobody up for longer than the hold time. */
+static void the_hold_time_ends_whatever_the_clock_says(void **state)
+{
+    setting_t *self = *state;
+    room_let_in(&self->room, &self->alice, &self->bob);
+    assert_int_equal(room_leave(&self->room, &self->bob, NULL), STATUS_OK);
+    self->world->now_ms -= 1000 * HOLD_DEFAULT_MS;
+    assert_int_equal(room_send(&self->room, &self->alice, 1, NULL), STATUS_REKEY_DUE);
+    world_pass(self->world, HOLD_DEFAULT_MS);
+    assert_int_equal(room_send(&self->room, &self->alice, 1, NULL), STATUS_OK);
+    room_t other;
+    assert_int_equal(room_create(&other, &self->alice, "other", HOLD_DEFAULT_MS), STATUS_OK);
+    room_let_in(&other, &self->alice, &self->carol);
+    assert_int_equal(room_leave(&other, &self->carol, NULL), STATUS_OK);
+    self->world->now_ms -= 1000 * HOLD_DEFAULT_MS;
+    world_restart(self->world);
+    person_login_both(&self->alice);
+    assert_int_equal(room_send(&other, &self->alice, 1, NULL), STATUS_REKEY_DUE);
+    world_pass(self->world, HOLD_DEFAULT_MS);
+    assert_int_equal(room_send(&other, &self->alice, 1, NULL), STATUS_OK);
+}
+
+/* What is left of an ended group is kept its time although the clock was set back. */
+static void an_ended_group_outlives_a_clock_set_back(void **state)
+{
+    setting_t *self = *state;
+    uint64_t sequence, again;
+    assert_int_equal(room_leave(&self->room, &self->alice, &sequence), STATUS_OK);
+    self->world->now_ms -= 60000;
+    self->world->mono_ms += self->world->config.sweep_period_ms;
+    for (int i = 0; i < 3; i++)
+        world_tick(self->world);
+    assert_int_equal(room_leave(&self->room, &self->alice, &again), STATUS_OK);
+    assert_int_equal(sequence, again);
+}
+
+static bool count_record(void *context, const store_record_t *record)
+{
+    (void)record;
+    ++*(size_t *)context;
+    return true;
+}
+
+static size_t count_kind(world_t *world, uint8_t kind)
+{
+    uint8_t end = (uint8_t)(kind + 1);
+    size_t count = 0;
+    store_range_t range = {.from = &kind, .from_size = 1, .to = &end, .to_size = 1};
+    assert_int_equal(store_range(world->store, &range, count_record, &count), STATUS_OK);
+    return count;
+}
+
+/* Nothing of a group stays once it was swept: nobody gets a welcome to a room that is gone. */
+static void a_swept_group_leaves_nothing(void **state)
+{
+    setting_t *self = *state;
+    room_let_in(&self->room, &self->alice, &self->bob);
+    assert_int_equal(room_ask_join(&self->room, &self->carol), STATUS_OK);
+    assert_int_equal(room_leave(&self->room, &self->bob, NULL), STATUS_OK);
+    assert_int_equal(room_leave(&self->room, &self->alice, NULL), STATUS_OK);
+    assert_int_equal(count_kind(self->world, 'w'), 2);
+    world_pass(self->world, self->world->config.retention_ms + 1);
+    for (int i = 0; i < 3; i++)
+        world_tick(self->world);
+    for (const char *kind = "nhcemlrskjvwufq"; *kind; kind++)
+        assert_int_equal(count_kind(self->world, (uint8_t)*kind), 0);
+}
+
 static void the_last_leave_ends_the_group(void **state)
 {
     setting_t *self = *state;
@@ -223,10 +291,15 @@ static void groups_lists_present_and_past(void **state)
     message_wipe(&reply);
 }
 
-static void giving_up_an_account_withdraws_its_joins(void **state)
+static void giving_up_an_account_leaves_nothing_waiting(void **state)
 {
     setting_t *self = *state;
+    room_t other;
+    assert_int_equal(room_create(&other, &self->carol, "other", 0), STATUS_OK);
+    room_let_in(&other, &self->carol, &self->bob);
+    assert_int_equal(room_leave(&other, &self->bob, NULL), STATUS_OK);
     assert_int_equal(room_ask_join(&self->room, &self->bob), STATUS_OK);
+    assert_int_equal(count_kind(self->world, 'w'), 3);
     unregister_request_t request = {0};
     buffer_t statement = {0};
     statement_unregister(&statement, self->world->broker_key, "bob");
@@ -238,6 +311,8 @@ static void giving_up_an_account_withdraws_its_joins(void **state)
     assert_int_equal(reply.body.poll_joins_reply.joins.count, 0);
     message_wipe(&reply);
     buffer_free(&statement);
+    assert_int_equal(count_kind(self->world, 'w'), 2); /* alice's and carol's own */
+    assert_int_equal(count_kind(self->world, 'q'), 0);
 }
 
 int main(void)
@@ -247,9 +322,12 @@ int main(void)
         TEST(leaving_is_at_once),
         TEST(a_commit_clears_only_whom_it_removes),
         TEST(the_hold_time_ends),
+        TEST(the_hold_time_ends_whatever_the_clock_says),
+        TEST(an_ended_group_outlives_a_clock_set_back),
+        TEST(a_swept_group_leaves_nothing),
         TEST(the_last_leave_ends_the_group),
         TEST(groups_lists_present_and_past),
-        TEST(giving_up_an_account_withdraws_its_joins),
+        TEST(giving_up_an_account_leaves_nothing_waiting),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
