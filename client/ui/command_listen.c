@@ -14,10 +14,19 @@
 #define PAGE_LINES 1000
 #define END_MS     2000 /* how long the end waits for the last acknowledgement */
 
+/* A push of lines; its message points into its frame. */
+typedef struct {
+    buffer_t frame;
+    local_message_t message;
+    size_t next; /* line to print */
+} arrival_t;
+
 typedef struct {
     invocation_t *invocation;
     access_t access;
     local_group_name_record_t *groups;
+    arrival_t *arrivals; /* oldest first */
+    size_t arrival_count;
     uint64_t messages; /* printed */
     uint64_t until_ms; /* of --wait */
     uint64_t pass_id;  /* 0: answered */
@@ -31,37 +40,69 @@ static bool is_enough(const listening_t *self)
            self->messages >= self->invocation->options.count;
 }
 
-/* Only what has left this process counts as shown. */
-static status_t acknowledge(listening_t *self, const local_line_push_t *push, size_t count)
+static void arrival_wipe(arrival_t *self)
 {
-    if (!count)
-        return STATUS_OK;
-    local_line_id_record_t *ids = mem_zalloc(count, sizeof *ids);
-    for (size_t i = 0; i < count; i++) {
-        memcpy(ids[i].group, push->lines.items[i].group, GROUP_ID_BYTES);
-        ids[i].sequence = push->lines.items[i].sequence;
-    }
-    local_shown_request_t request = {.lines = {ids, count}};
-    status_t status = access_send(&self->access, LOCAL_VERB_shown, &request, &self->shown_id);
-    free(ids);
-    return status;
+    local_message_wipe(&self->message);
+    buffer_wipe(&self->frame);
 }
 
-static status_t print_lines(listening_t *self, const local_line_push_t *push)
+/* Keeps a push of lines until they are printed. */
+static void arrive(listening_t *self)
 {
-    status_t status = STATUS_OK;
-    size_t printed = 0;
-    for (; printed < push->lines.count && !is_enough(self); printed++) {
-        const local_line_record_t *line = &push->lines.items[printed];
-        status = line_view_print(self->invocation, line, self->with_group);
-        if (status != STATUS_OK) {
-            status = output_failed(self->invocation);
-            break;
+    access_t *access = &self->access;
+    self->arrivals = mem_realloc(self->arrivals, self->arrival_count + 1, sizeof *self->arrivals);
+    self->arrivals[self->arrival_count++] =
+        (arrival_t){.frame = access->frame, .message = access->message}; /* transferred */
+    access->frame = (buffer_t){0};
+    access->message = (local_message_t){0};
+}
+
+static void forget_arrivals(listening_t *self, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        arrival_wipe(&self->arrivals[i]);
+    self->arrival_count -= count;
+    memmove(self->arrivals, self->arrivals + count, self->arrival_count * sizeof *self->arrivals);
+}
+
+/* Only what has left this process counts as shown. */
+static status_t acknowledge(listening_t *self, const local_line_record_t *line)
+{
+    local_line_id_record_t id = {.sequence = line->sequence};
+    memcpy(id.group, line->group, GROUP_ID_BYTES);
+    local_shown_request_t request = {.lines = {&id, 1}};
+    return access_send(&self->access, LOCAL_VERB_shown, &request, &self->shown_id);
+}
+
+/*
+ * Prints the next line once the one before is stored as shown: a process that is killed repeats one
+ * line at the most. The lines of one event share its sequence number, and are acknowledged
+ * together.
+ */
+static status_t print_next(listening_t *self)
+{
+    while (self->arrival_count && !self->shown_id && !is_enough(self)) {
+        arrival_t *arrival = &self->arrivals[0];
+        const local_line_push_t *push = &arrival->message.body.line_push;
+        if (arrival->next == push->lines.count) {
+            forget_arrivals(self, 1);
+            continue;
         }
+        const local_line_record_t *line = &push->lines.items[arrival->next++];
+        if (line_view_print(self->invocation, line, self->with_group) != STATUS_OK)
+            return output_failed(self->invocation);
         self->messages += line->kind == LINE_MESSAGE;
+        const local_line_record_t *after =
+            arrival->next < push->lines.count ? &push->lines.items[arrival->next] : NULL;
+        bool is_last_of_event = !after || after->sequence != line->sequence ||
+                                memcmp(after->group, line->group, GROUP_ID_BYTES) != 0;
+        if (is_last_of_event || is_enough(self)) {
+            status_t status = acknowledge(self, line);
+            if (status != STATUS_OK)
+                return status;
+        }
     }
-    status_t acknowledged = acknowledge(self, push, printed);
-    return status == STATUS_OK ? acknowledged : status;
+    return STATUS_OK;
 }
 
 static status_t subscribe(listening_t *self)
@@ -77,8 +118,10 @@ static status_t subscribe(listening_t *self)
 static status_t take(listening_t *self)
 {
     const local_message_t *message = &self->access.message;
-    if (message->kind == MESSAGE_PUSH && message->verb == LOCAL_VERB_line)
-        return print_lines(self, &message->body.line_push);
+    if (message->kind == MESSAGE_PUSH && message->verb == LOCAL_VERB_line) {
+        arrive(self);
+        return STATUS_OK;
+    }
     if (message->kind != MESSAGE_REPLY)
         return STATUS_OK;
     if (message->id == self->pass_id)
@@ -95,17 +138,21 @@ static status_t take(listening_t *self)
 static status_t follow(listening_t *self)
 {
     for (;;) {
+        status_t status = print_next(self);
+        if (status != STATUS_OK)
+            return status;
         if (is_enough(self) && (!self->pass_id || access_link_reason(&self->access)))
             return STATUS_OK;
         uint64_t until_ms = self->until_ms;
         uint64_t limit_ms = access_deadline(&self->access);
         if (is_enough(self) && limit_ms < until_ms)
             until_ms = limit_ms;
-        status_t status = access_receive(&self->access, until_ms);
+        status = access_receive(&self->access, until_ms);
         if (status == STATUS_HOLDER_ENDED && access_is_attached(&self->access)) {
             remark(self->invocation, "conclave: the process that held the home has ended; "
                                      "taking over");
             self->shown_id = 0;
+            forget_arrivals(self, self->arrival_count); /* they come again */
             status = access_take_over(&self->access);
             if (status == STATUS_OK)
                 status = subscribe(self);
@@ -165,6 +212,8 @@ status_t command_listen(invocation_t *self)
     if (status == STATUS_OK)
         status = finish(&listening, follow(&listening));
     access_close(&listening.access, NULL);
+    forget_arrivals(&listening, listening.arrival_count);
+    free(listening.arrivals);
     free(listening.groups);
     return status;
 }
