@@ -10,12 +10,15 @@
 #include "broker/zap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINGER_MS  1000
 #define IO_THREADS 1
 #define URL_BYTES  384
+#define STORE_NAME "store"
 
 typedef struct {
     const options_t *options;
@@ -62,11 +65,20 @@ static status_t open_dir(broker_t *self)
     return status;
 }
 
+/* A store without its key: making a new one would lock out everybody who knows the old one. */
+static bool key_is_lost(const broker_t *self)
+{
+    return faccessat(self->dir.fd, STORE_NAME, F_OK, 0) == 0 &&
+           faccessat(self->dir.fd, KEY_FILE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+           errno == ENOENT;
+}
+
 static status_t open_key(broker_t *self)
 {
-    bool is_new;
+    bool is_new = false;
     errno = 0;
-    status_t status = key_file_open(&self->key, self->dir.fd, &is_new);
+    status_t status =
+        key_is_lost(self) ? STATUS_NOT_FOUND : key_file_open(&self->key, self->dir.fd, &is_new);
     if (status == STATUS_OK) {
         if (is_new) {
             LOG(self->log, LEVEL_INFO, log_event("key_made"), log_text("dir", self->dir.path));
@@ -76,7 +88,7 @@ static status_t open_key(broker_t *self)
     const char *hint = "";
     if (status == STATUS_UNSAFE_PERMISSIONS) {
         hint = "chmod 600 the file";
-    } else if (status == STATUS_DAMAGED_FILE) {
+    } else if (status == STATUS_DAMAGED_FILE || status == STATUS_NOT_FOUND) {
         hint = "restore it from a backup: with another key it is another broker";
     } else if (status == STATUS_NEWER_FORMAT) {
         hint = "start the newer broker again";
@@ -93,7 +105,7 @@ static status_t open_store(broker_t *self)
 {
     char path[PATH_MAX + 8];
     store_rocksdb_options_t options = {.reserve_bytes = self->options->store_reserve_bytes};
-    snprintf(path, sizeof path, "%s/store", self->dir.path);
+    snprintf(path, sizeof path, "%s/" STORE_NAME, self->dir.path);
     status_t status = store_rocksdb_open(path, &options, &self->store);
     if (status == STATUS_OK) {
         rules_config_t config = rules_config_default(self->key.public_key);
@@ -111,11 +123,24 @@ static status_t open_store(broker_t *self)
     return status;
 }
 
+/* libzmq and RocksDB abort, or fail later, where they get no descriptor. */
+static status_t find_quota(broker_t *self)
+{
+    self->zap_options.connections_max = zap_connection_quota();
+    if (self->zap_options.connections_max > 0) {
+        return STATUS_OK;
+    }
+    LOG(self->log, LEVEL_ERROR, log_event("too_few_descriptors"),
+        log_text("text", "the limit on open files is too low"),
+        log_text("hint", "ulimit -n 1024 or more; with systemd LimitNOFILE="));
+    return STATUS_TOO_MANY;
+}
+
 static status_t open_socket(broker_t *self)
 {
     zsys_set_io_threads(IO_THREADS);
-    self->zap_options = (zap_options_t){
-        .log = self->log, .counters = &self->counters, .connections_max = zap_connection_quota()};
+    self->zap_options.log = self->log;
+    self->zap_options.counters = &self->counters;
     self->zap = zactor_new(zap_actor, &self->zap_options);
     status_t status = router_socket_init(&self->socket, &self->key, &self->counters);
     if (status == STATUS_OK) {
@@ -216,7 +241,10 @@ static void broker_close(broker_t *self)
 status_t broker_run(const options_t *options, log_t *log, int signal_fd)
 {
     broker_t self = {.options = options, .log = log, .dir = {.fd = -1, .lock_fd = -1}};
-    status_t status = open_dir(&self);
+    status_t status = find_quota(&self);
+    if (status == STATUS_OK) {
+        status = open_dir(&self);
+    }
     if (status == STATUS_OK) {
         status = open_key(&self);
     }

@@ -90,8 +90,11 @@ static void event_handle(const monitor_options_t *self, const socket_event_t *ev
 void monitor_actor(zsock_t *pipe, void *options)
 {
     monitor_options_t *self = options;
+    /* libzmq frees the name of a monitor that was stopped some time later: each has its own. */
+    static atomic_uint started;
     char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "inproc://conclave.monitor.%p", (void *)self);
+    snprintf(endpoint, sizeof endpoint, "inproc://conclave.monitor.%u",
+             atomic_fetch_add(&started, 1u));
     const int wanted = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_DISCONNECTED |
                        ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                        ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;

@@ -17,7 +17,7 @@ const char options_help[] =
     "                         [" OPTIONS_LISTEN_DEFAULT "]\n"
     "  --log-format FORMAT    text or json [text]\n"
     "  --log-level LEVEL      error, warn, info or debug [info]\n"
-    "  --idle-seconds N       a session ends when its client is silent for so long [3600]\n"
+    "  --idle-seconds N       a session ends when its client is silent for so long [600]\n"
     "  --retention-days N     messages that a member has not fetched are kept so long [30]\n"
     "  --store-reserve-mb N   refuse to write when less is free on the disk, 0: never [64]\n"
     "  --report-minutes N     log the counters so often, 0: only at the end [60]\n"

@@ -32,6 +32,7 @@ typedef struct {
     store_state_t store_state;
     bool is_full;
     status_t outcome; /* of the unit that is being written */
+    bool needs_room;  /* that unit does */
     uint64_t backoff_ms;
     uint64_t reopen_at_ms;
     uint64_t report_at_ms;
@@ -78,7 +79,7 @@ static void count_write(router_t *self, status_t outcome)
     counters_t *counters = self->with->counters;
     if (outcome == STATUS_OK) {
         counter_add(&counters->writes, 1);
-        if (self->is_full) {
+        if (self->is_full && self->needs_room) {
             self->is_full = false;
             LOG(self->with->log, LEVEL_INFO, log_event("store_has_room_again"));
         }
@@ -162,14 +163,27 @@ static void turn_feed(router_t *self)
     }
 }
 
+/* A closed store was told of already; from an open one it means damage. */
+static void tell_failed_reads(router_t *self, uint64_t before)
+{
+    uint64_t failed = self->rules_counters->reads_failed - before;
+    if (failed > 0 && self->store_state == STORE_OPEN) {
+        LOG(self->with->log, LEVEL_WARN, log_event("store_read_failed"),
+            log_count("requests", failed),
+            log_text("text", "a record is damaged or can't be read; what needs it is refused"));
+    }
+}
+
 static void turn_run(router_t *self)
 {
     rules_t *rules = self->with->rules;
     const store_unit_t *units = NULL;
+    uint64_t reads_failed = self->rules_counters->reads_failed;
     rules_begin(rules, clock_us(CLOCK_REALTIME) / 1000, self->now_ms);
     turn_feed(self);
     rules_tick(rules);
     size_t count = rules_prepare(rules, &units);
+    tell_failed_reads(self, reads_failed);
     counter_add(&self->with->counters->batches, 1);
     if (count == 0) {
         rules_finish(rules, STATUS_OK);
@@ -177,6 +191,7 @@ static void turn_run(router_t *self)
     } else if (self->store_state != STORE_OPEN) {
         rules_finish(rules, STATUS_STORE_FAILED);
     } else {
+        self->needs_room = store_unit_needs_room(units);
         writer_write(self->writer, units, count, &self->outcome);
     }
 }

@@ -8,7 +8,8 @@
 #define ZAP_ENDPOINT  "inproc://zeromq.zap.01"
 #define Z85_KEY_BYTES 40
 /* Descriptors that are no connections: RocksDB's files, sockets, the log. */
-#define DESCRIPTORS_KEPT 320
+#define DESCRIPTORS_KEPT  320
+#define CONNECTIONS_LEAST 16
 
 /* "300" asks the client's socket to try again later; "400" is for good. */
 static const char *zap_decide(const zap_options_t *self, const char *domain, const char *mechanism,
@@ -95,5 +96,5 @@ uint64_t zap_connection_quota(void)
         }
     }
     uint64_t kept = limit.rlim_cur / 10 + DESCRIPTORS_KEPT;
-    return limit.rlim_cur > kept + 16 ? limit.rlim_cur - kept : 16;
+    return limit.rlim_cur >= kept + CONNECTIONS_LEAST ? limit.rlim_cur - kept : 0;
 }

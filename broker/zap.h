@@ -29,7 +29,7 @@ void zap_actor(zsock_t *pipe, void *options);
 bool zap_user_key(uint8_t out[static KEY_BYTES], const char *user_id);
 
 /* How many connections leave a tenth of the descriptors (and what the store needs) free. Raises the
-   soft limit of descriptors to the hard one first. */
+   soft limit of descriptors to the hard one first. 0: the limit is too low to run at all. */
 uint64_t zap_connection_quota(void);
 
 #endif

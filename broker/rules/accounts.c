@@ -124,7 +124,10 @@ status_t handle_unregister(request_t *request)
     for (size_t i = 0; i < request->user->member_count; i++)
         if (member_is_current(request->user->members[i]))
             return STATUS_STILL_MEMBER;
+    store_key_t welcomes = key_of_name(KEY_WELCOME, &name);
     status = withdraw_joins(rules, &name);
+    if (status == STATUS_OK)
+        status = erase_prefix(rules, &welcomes);
     if (status != STATUS_OK)
         return status;
     account.alive = false;

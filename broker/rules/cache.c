@@ -2,6 +2,7 @@
 /* Groups, members and online users in memory. */
 #include "broker/rules/cache.h"
 
+#include "broker/rules/hold.h"
 #include "broker/rules/storage.h"
 #include "proto/memory.h"
 
@@ -22,6 +23,7 @@ group_t *cache_add_group(rules_t *self, const uint8_t *id, const head_t *head)
     group_t *group = mem_zalloc(1, sizeof *group);
     memcpy(group->id, id, GROUP_ID_BYTES);
     group->head = *head;
+    hold_begin(self, group);
     table_add(self->groups, id, GROUP_ID_BYTES, group);
     return group;
 }

@@ -97,17 +97,6 @@ static bool adds_before(const commit_t *commit, size_t index, const name_t *name
     return false;
 }
 
-/* The account is there with this key. It may have been given up meanwhile: an admin can remove it
- * again. */
-static status_t check_account(commit_plan_t *self, const commit_add_t *add)
-{
-    account_t account;
-    status_t status = load_account(self->rules, &add->name, &account);
-    if (status != STATUS_OK)
-        return bad_if_absent(status);
-    return same_key(account.identity_key, add->identity_key) ? STATUS_OK : STATUS_BAD_COMMIT;
-}
-
 static status_t check_free(commit_plan_t *self, size_t index, plan_member_t *member)
 {
     const commit_add_t *add = &self->commit->adds[index];
@@ -142,6 +131,21 @@ static status_t find_join(commit_plan_t *self, plan_member_t *member, const uint
     return STATUS_OK;
 }
 
+/* The account is there with this key, and has asked to be let in: nobody is put into a group
+ * unasked, but the creator, whose request came with the commit. The account may have been given up
+ * meanwhile, and its request with it: an admin can remove it again. */
+static status_t check_account(commit_plan_t *self, const commit_add_t *add,
+                              const plan_member_t *member)
+{
+    account_t account;
+    status_t status = load_account(self->rules, &add->name, &account);
+    if (status != STATUS_OK)
+        return bad_if_absent(status);
+    bool has_asked = member->join_served || !account.alive || self->commit->epoch == 0;
+    return has_asked && same_key(account.identity_key, add->identity_key) ? STATUS_OK
+                                                                          : STATUS_BAD_COMMIT;
+}
+
 static status_t check_adds(commit_plan_t *self)
 {
     const commit_t *commit = self->commit;
@@ -150,11 +154,11 @@ static status_t check_adds(commit_plan_t *self)
         plan_member_t *member = &self->adds[i];
         member->name = add->name;
         member->leaf = add->leaf;
-        status_t status = check_account(self, add);
-        if (status == STATUS_OK)
-            status = check_free(self, i, member);
+        status_t status = check_free(self, i, member);
         if (status == STATUS_OK)
             status = find_join(self, member, NULL);
+        if (status == STATUS_OK)
+            status = check_account(self, add, member);
         if (status != STATUS_OK)
             return status;
         member->after = (membership_t){

@@ -6,6 +6,7 @@
 #include "broker/rules/fanout.h"
 #include "broker/rules/groups.h"
 #include "broker/rules/handlers.h"
+#include "broker/rules/hold.h"
 #include "broker/rules/storage.h"
 #include "proto/memory.h"
 #include "proto/requests.h"
@@ -34,8 +35,10 @@ static void save_removals(commit_plan_t *self, group_t *group, uint64_t sequence
 {
     for (size_t i = 0; i < self->commit->removal_count; i++) {
         plan_member_t *member = &self->removals[i];
-        if (member->after.until_sequence == 0)
+        if (member->after.until_sequence == 0) {
             member->after.until_sequence = sequence;
+            save_standing(self->rules, &member->name, self->id, false);
+        }
         save_member(self, group, member);
         store_key_t cursor = key_of_group_name(KEY_CURSOR, self->id, &member->name);
         store_key_t leave = key_of_group(KEY_LEAVE, self->id);
@@ -52,8 +55,7 @@ static void save_adds(commit_plan_t *self, group_t *group, uint64_t sequence)
         member->after.joined_sequence = sequence;
         save_member(self, group, member);
         save_cursor(self->rules, self->id, &member->name, sequence - 1);
-        store_key_t mark = key_of_name_group(KEY_MEMBERSHIP, &member->name, self->id);
-        save_empty(self->rules, &mark);
+        save_standing(self->rules, &member->name, self->id, true);
     }
 }
 
@@ -91,9 +93,10 @@ uint64_t commit_plan_carry_out(commit_plan_t *self, group_t *group,
     self->head.epoch = commit->epoch + 1;
     self->head.depth = commit->depth;
     memcpy(self->head.transcript, self->transcript, HASH_BYTES);
-    if (self->head.leaves_due == 0)
-        group->hold_told = false;
+    bool waits_for_others = self->head.rekey_due_since_ms != group->head.rekey_due_since_ms;
     group->head = self->head;
+    if (waits_for_others)
+        hold_begin(self->rules, group);
     cache_group_changed(self->rules, group);
     return record.time_ms;
 }

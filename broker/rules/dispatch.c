@@ -149,6 +149,7 @@ void dispatch(rules_t *self, peer_t *peer, const message_t *message, status_t re
     peer->requests++;
     trace_received(self, &request);
     status_t status = read_status == STATUS_OK ? carry_out(&request) : read_status;
+    self->counters.reads_failed += status == STATUS_STORE_FAILED;
     bool with_fields = status == STATUS_OK || request.reply_despite_refusal;
     output_reply(self, peer, message->verb, message->id, status,
                  with_fields ? &request.reply : NULL, rules_turn_writes(self));

@@ -4,6 +4,7 @@
 #include "broker/rules/cache.h"
 #include "broker/rules/fanout.h"
 #include "broker/rules/handlers.h"
+#include "broker/rules/hold.h"
 #include "broker/rules/storage.h"
 #include "proto/commit.h"
 #include "proto/requests.h"
@@ -43,14 +44,11 @@ typedef struct {
     size_t count;
 } group_ids_t;
 
-/* Past memberships are kept as long as their groups; of a restless user only so many are listed. */
-enum { LISTED_MAX = 2 * GROUPS_PER_USER_MAX };
-
 static bool collect_id(void *context, const store_record_t *record)
 {
     group_ids_t *ids = context;
     memcpy(ids->ids[ids->count++], record->key + record->key_size - GROUP_ID_BYTES, GROUP_ID_BYTES);
-    return ids->count < LISTED_MAX;
+    return true;
 }
 
 static void list_membership(groups_reply_t *reply, const member_t *member)
@@ -73,9 +71,10 @@ status_t handle_groups(request_t *request)
     rules_t *rules = request->rules;
     const user_t *user = request->user;
     groups_reply_t *reply = &request->reply.groups_reply;
-    group_ids_t ids = {.ids = rules_lend(rules, LISTED_MAX * GROUP_ID_BYTES)};
-    store_key_t prefix = key_of_name(KEY_MEMBERSHIP, &user->name);
-    status_t status = visit_prefix(rules, &prefix, NULL, LISTED_MAX, collect_id, &ids);
+    group_ids_t ids = {.ids = rules_lend(rules, GROUPS_PER_USER_MAX * GROUP_ID_BYTES)};
+    /* Past memberships are kept as long as their groups; a restless user is told only so many. */
+    store_key_t past = key_of_name(KEY_FORMER, &user->name);
+    status_t status = visit_prefix(rules, &past, NULL, GROUPS_PER_USER_MAX, collect_id, &ids);
     reply->memberships.items =
         rules_lend(rules, GROUPS_PER_USER_MAX * sizeof *reply->memberships.items);
     for (size_t i = 0; i < user->member_count; i++)
@@ -129,6 +128,24 @@ static status_t check_join(request_t *request, const join_request_t *asked, grou
     return user->member_count < rules->config.groups_per_user_max ? STATUS_OK : STATUS_TOO_MANY;
 }
 
+static bool count_record(void *context, const store_record_t *record)
+{
+    (void)record;
+    ++*(size_t *)context;
+    return true;
+}
+
+/* Whether there is room for one more request, at the group and with the user. */
+static status_t check_pending(rules_t *rules, const group_t *group, const name_t *user)
+{
+    if (group->head.pending_joins >= rules->config.pending_joins_max)
+        return STATUS_TOO_MANY;
+    size_t count = 0, most = rules->config.groups_per_user_max;
+    store_key_t prefix = key_of_name(KEY_ASKED, user);
+    status_t status = visit_prefix(rules, &prefix, NULL, most, count_record, &count);
+    return status == STATUS_OK && count >= most ? STATUS_TOO_MANY : status;
+}
+
 status_t handle_join(request_t *request)
 {
     rules_t *rules = request->rules;
@@ -151,9 +168,9 @@ status_t handle_join(request_t *request)
     bool is_new = status == STATUS_NOT_FOUND;
     if (status != STATUS_OK && !is_new)
         return status;
-    if (is_new && group->head.pending_joins >= rules->config.pending_joins_max)
-        return STATUS_TOO_MANY;
-    status = take_membership_token(rules, name);
+    status = is_new ? check_pending(rules, group, name) : STATUS_OK;
+    if (status == STATUS_OK)
+        status = take_membership_token(rules, name);
     if (status != STATUS_OK)
         return status;
     join_record_t join = {.since_ms = rules->now_ms, .request = asked->request};
@@ -210,7 +227,7 @@ static void end_or_await_rekey(rules_t *rules, group_t *group, const member_t *m
     save_leave(rules, group->id, member->record.leaf, &leave);
     if (head->leaves_due++ == 0) {
         head->rekey_due_since_ms = rules->now_ms;
-        group->hold_told = false;
+        hold_begin(rules, group);
     }
     fanout_nudge_admins(rules, group, TASK_LEAVES);
 }
@@ -224,6 +241,7 @@ static void carry_out_leave(request_t *request, group_t *group, member_t *member
     record.until_sequence = group->head.sequence;
     hash_statement(record.leave_hash, statement);
     cache_set_membership(rules, group, &member->name, &record);
+    save_standing(rules, &member->name, group->id, false);
     store_key_t cursor = key_of_group_name(KEY_CURSOR, group->id, &member->name);
     erase(rules, &cursor);
     end_or_await_rekey(rules, group, member, statement);

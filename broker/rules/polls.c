@@ -218,6 +218,8 @@ typedef struct {
     const group_t *group;
     poll_joins_reply_t *joins;
     poll_leaves_reply_t *leaves;
+    store_key_t last; /* the key of what was collected last */
+    bool is_full;
     bool damaged;
 } duties_t;
 
@@ -227,7 +229,7 @@ static bool collect_join(void *context, const store_record_t *record)
     poll_joins_reply_t *reply = duties->joins;
     join_record_t join;
     if (reply->joins.count == PENDING_PER_REPLY_MAX) {
-        reply->more = 1;
+        duties->is_full = true;
         return false;
     }
     reader_t name =
@@ -240,6 +242,7 @@ static bool collect_join(void *context, const store_record_t *record)
     memcpy(out->group, duties->group->id, GROUP_ID_BYTES);
     out->since_ms = join.since_ms;
     out->request = rules_lend_copy(duties->rules, join.request);
+    duties->last = key_of_record(record);
     return true;
 }
 
@@ -249,7 +252,7 @@ static bool collect_leave(void *context, const store_record_t *record)
     poll_leaves_reply_t *reply = duties->leaves;
     leave_record_t leave;
     if (reply->leaves.count == PENDING_PER_REPLY_MAX) {
-        reply->more = 1;
+        duties->is_full = true;
         return false;
     }
     duties->damaged = !leave_record_read(&leave, record_value(record));
@@ -261,27 +264,56 @@ static bool collect_leave(void *context, const store_record_t *record)
     out->sequence = leave.sequence;
     out->since_ms = leave.since_ms;
     out->statement = rules_lend_copy(duties->rules, leave.statement);
+    duties->last = key_of_record(record);
     return true;
 }
 
-/* Visits what waits in the groups that the caller administers: only those whose head counts
- * something. */
-static status_t visit_duties(request_t *request, int kind, store_visit_t *visit, duties_t *duties)
+/* Where the pass over the user's groups goes on. */
+static size_t marked_group(const user_t *user, const duty_mark_t *mark)
 {
-    const user_t *user = request->user;
+    for (size_t i = 0; mark->is_set && i < user->member_count; i++)
+        if (memcmp(user->members[i]->group->id, mark->group, GROUP_ID_BYTES) == 0)
+            return i;
+    return 0;
+}
+
+static bool has_duty(const member_t *member, int kind)
+{
+    const head_t *head = &member->group->head;
+    uint32_t waiting = kind == KEY_JOIN ? head->pending_joins : head->leaves_due;
+    return waiting > 0 && member->record.role == ROLE_ADMIN && member_is_current(member);
+}
+
+/* Visits what waits in the groups that the caller administers. When the reply is full the next poll
+ * goes on behind it, so that what an admin doesn't serve hides nobody. *more: it is full. */
+static status_t visit_duties(request_t *request, int kind, store_visit_t *visit, duties_t *duties,
+                             uint64_t *more)
+{
+    user_t *user = request->user;
+    duty_mark_t *mark = kind == KEY_JOIN ? &user->joins_mark : &user->leaves_mark;
+    duty_mark_t found = {.is_set = false};
     status_t status = STATUS_OK;
-    for (size_t i = 0; i < user->member_count && status == STATUS_OK; i++) {
-        const member_t *member = user->members[i];
-        const head_t *head = &member->group->head;
-        uint32_t waiting = kind == KEY_JOIN ? head->pending_joins : head->leaves_due;
-        if (waiting == 0 || member->record.role != ROLE_ADMIN || !member_is_current(member))
+    for (size_t i = marked_group(user, mark); i < user->member_count && !found.is_set; i++) {
+        const group_t *group = user->members[i]->group;
+        if (!has_duty(user->members[i], kind))
             continue;
-        duties->group = member->group;
-        store_key_t prefix = key_of_group(kind, member->group->id);
-        status =
-            visit_prefix(request->rules, &prefix, NULL, PENDING_PER_REPLY_MAX + 1, visit, duties);
+        bool goes_on = mark->is_set && memcmp(group->id, mark->group, GROUP_ID_BYTES) == 0;
+        store_key_t prefix = key_of_group(kind, group->id);
+        duties->group = group;
+        duties->last = goes_on ? mark->after : prefix;
+        status = visit_prefix(request->rules, &prefix, goes_on ? &mark->after : NULL,
+                              PENDING_PER_REPLY_MAX + 1, visit, duties);
+        if (status != STATUS_OK || duties->damaged)
+            return STATUS_STORE_FAILED;
+        found.is_set = duties->is_full;
+        memcpy(found.group, group->id, GROUP_ID_BYTES);
+        found.after = duties->last;
     }
-    return duties->damaged ? STATUS_STORE_FAILED : status;
+    if (found.is_set)
+        key_u8(&found.after, 0); /* just behind */
+    *more = found.is_set;
+    *mark = found;
+    return STATUS_OK;
 }
 
 status_t handle_poll_joins(request_t *request)
@@ -290,7 +322,7 @@ status_t handle_poll_joins(request_t *request)
     duties_t duties = {.rules = request->rules, .joins = reply};
     reply->joins.items =
         rules_lend(request->rules, PENDING_PER_REPLY_MAX * sizeof *reply->joins.items);
-    return visit_duties(request, KEY_JOIN, collect_join, &duties);
+    return visit_duties(request, KEY_JOIN, collect_join, &duties, &reply->more);
 }
 
 status_t handle_poll_leaves(request_t *request)
@@ -299,5 +331,5 @@ status_t handle_poll_leaves(request_t *request)
     duties_t duties = {.rules = request->rules, .leaves = reply};
     reply->leaves.items =
         rules_lend(request->rules, PENDING_PER_REPLY_MAX * sizeof *reply->leaves.items);
-    return visit_duties(request, KEY_LEAVE, collect_leave, &duties);
+    return visit_duties(request, KEY_LEAVE, collect_leave, &duties, &reply->more);
 }

@@ -12,6 +12,14 @@ static void key_bytes(store_key_t *self, const void *bytes, size_t size)
     self->size += size;
 }
 
+store_key_t key_of_record(const store_record_t *record)
+{
+    store_key_t self = {.size = 0};
+    bool fits = record->key_size <= sizeof self.bytes;
+    key_bytes(&self, record->key, fits ? record->key_size : sizeof self.bytes);
+    return self;
+}
+
 void key_u8(store_key_t *self, uint8_t value)
 {
     key_bytes(self, &value, 1);

@@ -4,6 +4,7 @@
 #ifndef CONCLAVE_BROKER_RULES_RECORDS_H
 #define CONCLAVE_BROKER_RULES_RECORDS_H
 
+#include "broker/store/store.h"
 #include "proto/bytes.h"
 #include "proto/name.h"
 
@@ -25,7 +26,8 @@
  *   j G U        pending join
  *   v G leaf4    leave without a removal yet
  *   w U G seq8   welcome that waits
- *   u U G        memberships of a user, present and past (empty record)
+ *   u U G        current memberships of a user (empty record)
+ *   f U G        past ones (empty record)
  *   q U G        pending joins of a user (empty record)
  */
 #define RECORD_FORMAT 1
@@ -46,6 +48,7 @@ enum {
     KEY_LEAVE = 'v',
     KEY_WELCOME = 'w',
     KEY_MEMBERSHIP = 'u',
+    KEY_FORMER = 'f',
     KEY_ASKED = 'q'
 };
 
@@ -62,6 +65,8 @@ store_key_t key_of_group_name(int kind, const uint8_t group[static GROUP_ID_BYTE
                               const name_t *name);
 store_key_t key_of_name_group(int kind, const name_t *name,
                               const uint8_t group[static GROUP_ID_BYTES]);
+/* Cut off if it is longer than any that is ever written. */
+store_key_t key_of_record(const store_record_t *record);
 void key_u8(store_key_t *self, uint8_t value);
 void key_u32(store_key_t *self, uint32_t value);
 void key_u64(store_key_t *self, uint64_t value);

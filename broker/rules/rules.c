@@ -178,18 +178,18 @@ void rules_receive(rules_t *self, const rules_peer_t *address, bytes_t frame)
 
 void rules_tick(rules_t *self)
 {
+    self->is_upkeep = !rules_turn_writes(self);
     if (self->mono_ms >= self->next_second_ms) {
         self->next_second_ms = self->mono_ms + SECOND_MS;
         sessions_expire(self);
         sweep_hold_times(self);
     }
-    bool disk_is_full = self->mono_ms < self->full_until_ms;
+    /* On a full disk too: what was read by all, and is known to be, makes room. */
     if (self->mono_ms >= self->next_flush_ms) {
         self->next_flush_ms = self->mono_ms + self->config.cursor_flush_period_ms;
-        if (!disk_is_full)
-            sweep_flush_cursors(self);
+        sweep_flush_cursors(self);
     }
-    if (self->mono_ms >= self->next_sweep_ms && !disk_is_full) {
+    if (self->mono_ms >= self->next_sweep_ms) {
         sweep_step(self);
         if (!self->sweep_begun)
             self->next_sweep_ms = self->mono_ms + self->config.sweep_period_ms;
@@ -236,9 +236,11 @@ size_t rules_prepare(rules_t *self, const store_unit_t **units)
 {
     put_heads(self);
     self->wrote = !overlay_is_empty(self->overlay) && !self->turn_failed;
+    self->counters.reads_failed += self->turn_failed;
     store_unit_clear(&self->unit);
     if (self->wrote)
         overlay_take_unit(self->overlay, &self->unit);
+    self->unit.is_upkeep = self->is_upkeep;
     *units = &self->unit;
     return self->wrote ? 1 : 0;
 }
@@ -278,14 +280,15 @@ void rules_finish(rules_t *self, status_t outcome)
     if (self->wrote || outcome != STATUS_OK)
         trace_stored(self, outcome, overlay_size_bytes(self->overlay));
     if (outcome == STATUS_OK) {
-        self->full_until_ms = self->wrote ? 0 : self->full_until_ms;
+        bool there_is_room = self->wrote && store_unit_needs_room(&self->unit);
+        self->full_until_ms = there_is_room ? 0 : self->full_until_ms;
         fanout_push_all(self);
         fanout_clear(self);
         overlay_clear(self->overlay);
     } else {
         finish_failed(self, outcome);
     }
-    self->wrote = false;
+    self->wrote = self->is_upkeep = false;
     self->turn_failed = false;
     count_living(self);
 }

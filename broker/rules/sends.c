@@ -3,6 +3,7 @@
 #include "broker/rules/cache.h"
 #include "broker/rules/fanout.h"
 #include "broker/rules/handlers.h"
+#include "broker/rules/hold.h"
 #include "broker/rules/storage.h"
 #include "proto/memory.h"
 #include "proto/sealed_message.h"
@@ -66,15 +67,6 @@ static status_t check_ring(const member_t *member, const message_header_t *heade
     return used && !*earlier ? STATUS_GENERATION_USED : STATUS_OK;
 }
 
-static bool rekey_is_awaited(const rules_t *rules, const head_t *head)
-{
-    if (head->leaves_due == 0)
-        return false;
-    uint64_t since = head->rekey_due_since_ms;
-    return head->hold_ms == HOLD_FOREVER || (rules->now_ms < since && head->hold_ms > 0) ||
-           (rules->now_ms >= since && rules->now_ms - since < head->hold_ms);
-}
-
 static status_t check_header(const rules_t *rules, const member_t *member,
                              const message_header_t *header)
 {
@@ -85,7 +77,7 @@ static status_t check_header(const rules_t *rules, const member_t *member,
         return STATUS_NOT_YOUR_LEAF;
     if (!member_is_current(member))
         return STATUS_ALREADY_LEFT;
-    return rekey_is_awaited(rules, head) ? STATUS_REKEY_DUE : STATUS_OK;
+    return hold_is_on(rules, member->group) ? STATUS_REKEY_DUE : STATUS_OK;
 }
 
 /* The group and the member; who left and is not yet removed gets answers of its own. */

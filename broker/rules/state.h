@@ -69,6 +69,13 @@ struct session {
     uint64_t push_number;
 };
 
+/* Where a polling task stopped because its reply was full: the group, and the record's key. */
+typedef struct {
+    bool is_set;
+    uint8_t group[GROUP_ID_BYTES];
+    store_key_t after;
+} duty_mark_t;
+
 struct user {
     name_t name;
     session_t *sessions[PURPOSE_DUTIES + 1]; /* by purpose, [0] unused */
@@ -77,6 +84,8 @@ struct user {
     size_t member_count;
     size_t member_capacity;
     bool no_keys_wait; /* a scan found none, and none came since */
+    duty_mark_t joins_mark;
+    duty_mark_t leaves_mark;
 };
 
 #define GROUP_NAME_KEY_BYTES (GROUP_ID_BYTES + NAME_MAX_BYTES)
@@ -112,9 +121,10 @@ struct group {
     head_t head;
     uint64_t version;
     bool dirty;
-    bool swept;     /* its records are gone, this copy waits to be evicted */
-    bool hold_told; /* its members heard that the hold time is over */
-    size_t copies;  /* members in memory */
+    bool swept;             /* its records are gone, this copy waits to be evicted */
+    uint64_t hold_until_ms; /* mono; counts while leaves are due, see hold.h */
+    bool hold_told;         /* its members heard that the hold time is over */
+    size_t copies;          /* members in memory */
     member_t **online;
     size_t online_count;
     size_t online_capacity;
@@ -204,6 +214,7 @@ struct rules {
     size_t output_cut;
     bool draining;
     bool wrote;             /* between prepare and finish: there is a unit */
+    bool is_upkeep;         /* all that this turn writes came from its tick */
     bool turn_failed;       /* a put could not read its version: this turn can't be written */
     uint64_t full_until_ms; /* mono; before it writes are refused with STORE_FULL */
     uint64_t next_sweep_ms;

@@ -245,6 +245,41 @@ void erase(rules_t *self, const store_key_t *key)
     overlay_delete(self->overlay, key->bytes, key->size);
 }
 
+typedef struct {
+    store_key_t *keys;
+    size_t count;
+    size_t capacity;
+} keys_t;
+
+static bool collect_key(void *context, const store_record_t *record)
+{
+    keys_t *keys = context;
+    if (keys->count == keys->capacity) {
+        keys->capacity = keys->capacity ? keys->capacity * 2 : 4;
+        keys->keys = mem_realloc(keys->keys, keys->capacity, sizeof *keys->keys);
+    }
+    keys->keys[keys->count++] = key_of_record(record);
+    return true;
+}
+
+status_t erase_prefix(rules_t *self, const store_key_t *prefix)
+{
+    keys_t found = {0};
+    status_t status = visit_prefix(self, prefix, NULL, 0, collect_key, &found);
+    for (size_t i = 0; i < found.count && status == STATUS_OK; i++)
+        erase(self, &found.keys[i]);
+    free(found.keys);
+    return status;
+}
+
+void save_standing(rules_t *self, const name_t *user, const uint8_t *group, bool is_current)
+{
+    store_key_t current = key_of_name_group(KEY_MEMBERSHIP, user, group);
+    store_key_t former = key_of_name_group(KEY_FORMER, user, group);
+    save_empty(self, is_current ? &current : &former);
+    erase(self, is_current ? &former : &current);
+}
+
 status_t visit_prefix(rules_t *self, const store_key_t *prefix, const store_key_t *from,
                       size_t limit, store_visit_t *visit, void *context)
 {

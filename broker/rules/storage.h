@@ -47,6 +47,10 @@ void save_empty(rules_t *self, const store_key_t *key);
 /* Puts what stands in the scratch buffer, and empties that. */
 void put_scratch(rules_t *self, const store_key_t *key);
 void erase(rules_t *self, const store_key_t *key);
+/* Erases what is there one by one: for few records, where a range would burden later reads. */
+MUST_CHECK status_t erase_prefix(rules_t *self, const store_key_t *prefix);
+/* Notes among a user's memberships that this one is current, or past. */
+void save_standing(rules_t *self, const name_t *user, const uint8_t *group, bool is_current);
 
 /* Visits all records whose keys start with the prefix, from `from` on where that isn't NULL. */
 MUST_CHECK status_t visit_prefix(rules_t *self, const store_key_t *prefix, const store_key_t *from,

@@ -4,6 +4,7 @@
 
 #include "broker/rules/cache.h"
 #include "broker/rules/fanout.h"
+#include "broker/rules/hold.h"
 #include "broker/rules/storage.h"
 
 #include <string.h>
@@ -34,10 +35,7 @@ void sweep_hold_times(rules_t *self)
 {
     void *cursor = NULL;
     for (group_t *group; (group = table_next(self->groups, &cursor));) {
-        const head_t *head = &group->head;
-        if (head->leaves_due == 0 || group->hold_told || head->hold_ms == HOLD_FOREVER ||
-            self->now_ms < head->rekey_due_since_ms ||
-            self->now_ms - head->rekey_due_since_ms < head->hold_ms)
+        if (group->head.leaves_due == 0 || group->hold_told || hold_is_on(self, group))
             continue;
         group->hold_told = true;
         fanout_nudge_members(self, group);
@@ -146,16 +144,13 @@ static bool collect_name(void *context, const store_record_t *record)
     names_t *names = context;
     reader_t in =
         reader_of(record->key + 1 + GROUP_ID_BYTES, record->key_size - 1 - GROUP_ID_BYTES);
-    store_key_t *key = &names->keys[names->count];
-    if (record->key_size > sizeof key->bytes)
-        return false;
-    memcpy(key->bytes, record->key, record->key_size);
-    key->size = record->key_size;
+    names->keys[names->count] = key_of_record(record);
     names->names[names->count++] = name8_read(&in);
     return names->count < MEMBERS_A_STEP;
 }
 
-/* Erases records `G U` with their counterparts `U G`, some at a time. True when none is left. */
+/* Erases records `G U` with their counterparts `U G` and the welcomes that still wait, some at a
+ * time. True when none is left. */
 static bool erase_by_name(rules_t *self, const group_t *group, int kind, int counterpart)
 {
     names_t *names = rules_lend(self, sizeof *names);
@@ -164,18 +159,24 @@ static bool erase_by_name(rules_t *self, const group_t *group, int kind, int cou
         return false;
     for (size_t i = 0; i < names->count; i++) {
         store_key_t other = key_of_name_group(counterpart, &names->names[i], group->id);
+        store_key_t welcomes = key_of_name_group(KEY_WELCOME, &names->names[i], group->id);
         erase(self, &names->keys[i]);
         erase(self, &other);
+        if (erase_prefix(self, &welcomes) != STATUS_OK)
+            return false;
     }
     return names->count < MEMBERS_A_STEP;
 }
 
 static void sweep_ended(rules_t *self, group_t *group)
 {
-    if (group->dirty || self->now_ms - group->head.last_ms < self->config.retention_ms)
+    /* A clock that was set back makes nothing older. */
+    uint64_t ended_ms = group->head.last_ms;
+    if (group->dirty || self->now_ms < ended_ms ||
+        self->now_ms - ended_ms < self->config.retention_ms)
         return;
     if (!erase_by_name(self, group, KEY_JOIN, KEY_ASKED) ||
-        !erase_by_name(self, group, KEY_MEMBER, KEY_MEMBERSHIP))
+        !erase_by_name(self, group, KEY_MEMBER, KEY_FORMER))
         return;
     static const int kinds[] = {KEY_COMMIT, KEY_EVENT,  KEY_LEAF,  KEY_NODE,
                                 KEY_SENT,   KEY_CURSOR, KEY_LEAVE, KEY_HEAD};

@@ -48,6 +48,7 @@ typedef struct {
     uint64_t turns;
     uint64_t writes;
     uint64_t writes_failed;
+    uint64_t reads_failed; /* requests refused since a record could not be read, or is damaged */
     uint64_t events_appended;
     uint64_t events_pushed;  /* to each member */
     uint64_t pushes_dropped; /* members that had to wait for their next poll */

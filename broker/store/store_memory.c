@@ -166,10 +166,10 @@ static void apply_units(memory_store_t *self, const store_unit_t *units, size_t 
     self->write_count++;
 }
 
-static bool has_puts(const store_unit_t *units, size_t count)
+static bool needs_room(const store_unit_t *units, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (units[i].put_count > 0)
+        if (store_unit_needs_room(&units[i]))
             return true;
     return false;
 }
@@ -182,7 +182,7 @@ static status_t memory_write(store_t *base, const store_unit_t *units, size_t co
         return STATUS_STORE_FAILED;
     if (count == 0)
         return STATUS_OK;
-    if (self->full && has_puts(units, count))
+    if (self->full && needs_room(units, count))
         return STATUS_STORE_FULL;
     fault_t fault = self->next_fault;
     self->next_fault = FAULT_NONE;

@@ -17,7 +17,8 @@ store_t *store_memory_new(void);
    or not. */
 void store_memory_fail_next_write(store_t *self, bool applied);
 
-/* While full, lists with a put answer STATUS_STORE_FULL and store nothing; the rest works. */
+/* While full, lists with a unit that needs room answer STATUS_STORE_FULL and store nothing; the
+ * rest works. */
 void store_memory_set_full(store_t *self, bool full);
 
 /* The next `attempts` calls of store_reopen fail. */

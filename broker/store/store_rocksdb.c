@@ -121,12 +121,12 @@ static bool has_room(rocksdb_store_t *self, const store_unit_t *units, size_t co
     if (self->reserve_bytes == UINT64_MAX)
         return true;
     uint64_t bytes = 0;
-    size_t puts = 0;
+    bool needs_room = false;
     for (size_t i = 0; i < count; i++) {
         bytes += units[i].size;
-        puts += units[i].put_count;
+        needs_room |= store_unit_needs_room(&units[i]);
     }
-    uint64_t needed = (puts > 0 ? self->reserve_bytes : self->reserve_bytes / 4) + bytes;
+    uint64_t needed = (needs_room ? self->reserve_bytes : self->reserve_bytes / 4) + bytes;
     bool enough = free_space_bytes(&self->space, self->database.dir) >= needed;
     if (enough)
         free_space_spend(&self->space, bytes);

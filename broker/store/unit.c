@@ -26,6 +26,12 @@ void store_unit_clear(store_unit_t *self)
     self->size = 0;
     self->count = 0;
     self->put_count = 0;
+    self->is_upkeep = false;
+}
+
+bool store_unit_needs_room(const store_unit_t *self)
+{
+    return self->put_count > 0 && !self->is_upkeep;
 }
 
 void store_unit_wipe(store_unit_t *self)

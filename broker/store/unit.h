@@ -16,6 +16,7 @@ typedef struct {
     size_t capacity;
     size_t count;     /* operations */
     size_t put_count; /* how many of them are puts */
+    bool is_upkeep;   /* its puts only serve to make room: it may use the reserve of a full disk */
 } store_unit_t;
 
 typedef enum {
@@ -48,6 +49,9 @@ void store_unit_clear(store_unit_t *self);
 void store_unit_wipe(store_unit_t *self);
 
 bool store_unit_is_empty(const store_unit_t *self);
+
+/* Whether it needs more than the reserve: it has puts, and isn't upkeep. */
+bool store_unit_needs_room(const store_unit_t *self);
 
 /* The unit is written only if the key has this version before the unit (0 = absent). All
    expectations are checked before the first write of the unit, wherever they stand in it. */

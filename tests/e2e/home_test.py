@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
 """One home, several processes: the lock, commands handed to the holder, takeover, passwords, damaged files, exit codes 5 to 8."""
+import contextlib
 import os
 import shutil
 import signal
+import socket
+import sqlite3
 import stat
+import subprocess
 import time
 
-from harness import User, World, contains, equal, main, matches, room, wait_for
+from harness import Skip, User, World, contains, equal, main, matches, room, wait_for
 
 
 def holder_ready(user):
@@ -109,6 +113,145 @@ def test_a_damaged_identity_is_not_a_wrong_password():
         alice.expect(6, "whoami")
         os.truncate(path, 20)
         alice.expect(6, "whoami")
+
+
+def test_an_emptied_or_missing_vault_is_damage_and_not_a_new_one():
+    with World() as world:
+        alice, = world.users("alice")
+        alice.ok("create", "tea")
+        for name in ("member.vault", "admin.vault"):
+            path = os.path.join(alice.home, name)
+            kept = path + ".kept"
+            shutil.copy(path, kept)
+            os.truncate(path, 0)
+            alice.expect(6, "groups")
+            alice.expect(6, "send", "tea", "x")
+            os.remove(path)
+            alice.expect(6, "groups")
+            shutil.move(kept, path)
+        alice.ok("send", "tea", "back again")
+        equal(alice.texts("tea"), ["back again"])
+
+
+def test_a_full_disk_loses_nothing():
+    with World() as world:
+        disk = os.path.join(world.dir, "disk")
+        os.mkdir(disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs", disk], capture_output=True, check=False).returncode:
+            raise Skip("no right to mount a small disk")
+        try:
+            fill_and_recover(world, disk)
+        finally:
+            subprocess.run(["umount", "-l", disk], check=False)
+
+
+def fill_and_recover(world, disk):
+    alice, bob = world.users("alice", "bob")
+    carol = User(world, "carol")
+    carol.home = os.path.join(disk, "home")
+    carol.register()
+    serve = room(world, "tea", alice, bob, carol)
+    listen = carol.start("listen", "tea")
+    carol_sends, fails = [], 0
+    wait_for(lambda: carol.run("whoami").returncode == 0, 20, "carol's home answers")
+    with open(os.path.join(disk, "ballast"), "wb") as ballast:
+        with contextlib.suppress(OSError):
+            for _ in range(6000):
+                ballast.write(bytes(1024))
+                ballast.flush()
+    sent = []
+    for i in range(40):
+        text = f"{i} " + "x" * 8000
+        sent.append(text)
+        bob.ok("send", "tea", text)
+    for i in range(3):
+        result = carol.run("--timeout", "5", "send", "tea", f"from the full disk {i}")
+        (carol_sends if result.returncode == 0 else []).append(f"from the full disk {i}")
+        if result.returncode:
+            fails += 1
+            assert result.returncode in (4, 6), result
+            assert "full" in result.stderr or "space" in result.stderr or "written" in result.stderr or result.returncode == 4, result.stderr
+    assert fails, "the disk was not full"
+    code = listen.stop()
+    assert code in (0, 4, 6), (code, listen.errors)
+    os.remove(os.path.join(disk, "ballast"))
+    carol.ok("send", "tea", "there is room again")
+    carol.run("listen", "tea", "--wait", "1")
+    texts = carol.texts("tea")
+    equal([text for text in texts if text in sent], sent, "what bob sent")
+    equal(len(texts), len(set(texts)), "nothing twice")
+    alice.run("listen", "tea", "--wait", "1")
+    theirs = alice.texts("tea")
+    for text in [*carol_sends, "there is room again"]:
+        assert theirs.count(text) == 1, (text, theirs.count(text))
+    equal(len(theirs), len(set(theirs)), "nothing twice at alice's")
+    serve.stop()
+
+
+def test_a_read_only_home_is_a_clear_error():
+    with World() as world:
+        alice, = world.users("alice")
+        alice.ok("create", "tea")
+        alice.ok("send", "tea", "kept")
+        mounts = [["mount", "--bind", alice.home, alice.home], ["mount", "-o", "remount,ro,bind", alice.home]]
+        if any(subprocess.run(mount, capture_output=True, check=False).returncode for mount in mounts):
+            subprocess.run(["umount", "-l", alice.home], capture_output=True, check=False)
+            raise Skip("no right to mount")
+        try:
+            matches(alice.expect(6, "send", "tea", "x"), "[Rr]ead-only")
+        finally:
+            subprocess.run(["umount", "-l", alice.home], check=False)
+        alice.ok("send", "tea", "well")
+        equal(alice.texts("tea"), ["kept", "well"])
+
+
+def test_keys_of_a_group_that_was_left_are_in_no_file():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        serve = room(world, "tea", alice, bob)
+        bob.ok("send", "tea", "hello")
+
+        def key_rows():
+            copy = bob.home_copy(f"copy{time.monotonic_ns()}")
+            with contextlib.closing(sqlite3.connect(os.path.join(copy.home, "member.vault"))) as vault:
+                return {bytes(key): bytes(value) for key, value in vault.execute("SELECT key, value FROM vault")}
+
+        before = key_rows()
+        bob.ok("leave", "tea")
+        after = key_rows()
+        gone = [value for key, value in before.items() if after.get(key) != value]
+        assert len(gone) > 2, "keys went"
+        for name in os.listdir(bob.home):
+            with open(os.path.join(bob.home, name), "rb") if name != "socket" else open(os.devnull, "rb") as file:
+                content = file.read()
+            for value in gone:
+                assert value[24:56] not in content, f"an erased row is still in {name}"
+        serve.stop()
+
+
+def test_what_is_in_the_sockets_place_is_replaced_and_not_followed():
+    with World() as world:
+        alice, = world.users("alice")
+        alice.ok("create", "tea")
+        path = os.path.join(alice.home, "socket")
+        target = os.path.join(world.dir, "precious")
+        with open(target, "w", encoding="ascii") as file:
+            file.write("precious")
+        stale = socket.socket(socket.AF_UNIX)
+        stale.bind(os.path.join(world.dir, "stale"))
+        stale.close()
+        for place in (lambda: os.symlink(target, path), lambda: os.symlink(os.path.join(world.dir, "stale"), path),
+                      lambda: os.link(os.path.join(world.dir, "stale"), path), lambda: os.mkfifo(path)):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(path)
+            place()
+            alice.ok("whoami")
+            serve = alice.start("serve")
+            wait_for(lambda: serve.lines, 20, "it serves")
+            alice.ok("send", "tea", "over the socket")
+            equal(serve.stop(), 0)
+        with open(target, encoding="ascii") as file:
+            equal(file.read(), "precious")
 
 
 def test_another_brokers_key_is_untrusted():

@@ -206,6 +206,20 @@ def test_commits():
         mal.close()
 
 
+def test_nobody_is_added_unasked():
+    with den() as (world, ada, bea):
+        mal = python(world, Member, "mal")
+        group = ada.groups["den"].id
+        request = mal.join_request(group, ada.groups["den"].epoch.transcript)
+        unasked = ada.prepare("den", requests=[request])
+        equal(ada.duties.refusal("commit", group, unasked.bytes, unasked.welcomes), "BAD_COMMIT")
+        equal(mal.wire.call("poll_keys", []).keys, [], "welcomes that wait")
+        mal.wire.call("join", group, request)
+        ada.commit("den", unasked)
+        mal.until(lambda: "den" in mal.groups, 20, "mal is in")
+        mal.close()
+
+
 def test_creating():
     with den() as (world, ada, bea):
         mal = python(world, Admin, "mal")

@@ -81,7 +81,9 @@ static void a_failed_write_acknowledges_nothing(void **state)
         assert_int_equal(room_send(&self->room, &self->bob, generation, NULL), STATUS_TIMED_OUT);
         assert_int_equal(self->world->last_outcome, STATUS_STORE_FAILED);
         /* While the store is closed reads fail, and say so. */
+        uint64_t failed = rules_counters(self->world->rules)->reads_failed;
         assert_int_equal(room_send(&self->room, &self->bob, generation, NULL), STATUS_STORE_FAILED);
+        assert_int_equal(rules_counters(self->world->rules)->reads_failed, failed + 1);
         assert_int_equal(store_reopen(self->world->store), STATUS_OK);
         rules_reset_caches(self->world->rules);
         assert_int_equal(room_send(&self->room, &self->bob, generation, &sequence), STATUS_OK);
@@ -145,6 +147,32 @@ static void a_full_disk_refuses_writes_and_serves_reads(void **state)
     assert_int_equal(sequence, 3);
     buffer_free(&before);
     buffer_free(&after);
+}
+
+/* What all have read goes although the disk is full, or it would stay so for ever. */
+static void a_full_disk_is_swept(void **state)
+{
+    setting_t *self = *state;
+    self->world->config.sweep_period_ms = 0;
+    self->world->config.cursor_flush_period_ms = 0;
+    world_restart(self->world);
+    person_login_both(&self->alice);
+    person_login_both(&self->bob);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(room_send(&self->room, &self->alice, i, NULL), STATUS_OK);
+    store_memory_set_full(self->world->store, true);
+    assert_int_equal(room_send(&self->room, &self->bob, 0, NULL), STATUS_STORE_FULL);
+    assert_int_equal(room_poll_state(&self->room, &self->alice.events, 12, NULL, NULL), STATUS_OK);
+    assert_int_equal(room_poll_state(&self->room, &self->bob.events, 12, NULL, NULL), STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        world_pass(self->world, 10);
+        world_tick(self->world);
+    }
+    assert_int_equal(rules_counters(self->world->rules)->events_swept, 12);
+    /* That the sweep was written doesn't mean that there is room for others. */
+    assert_int_equal(rules_counters(self->world->rules)->writes_failed, 1);
+    assert_int_equal(room_send(&self->room, &self->bob, 0, NULL), STATUS_STORE_FULL);
+    assert_int_equal(rules_counters(self->world->rules)->writes_failed, 1);
 }
 
 static void reads_before_the_first_write_of_a_full_turn_are_answered(void **state)
@@ -243,6 +271,7 @@ int main(void)
         TEST(a_failed_write_acknowledges_nothing),
         TEST(a_session_opened_in_a_failed_turn_is_gone),
         TEST(a_full_disk_refuses_writes_and_serves_reads),
+        TEST(a_full_disk_is_swept),
         TEST(reads_before_the_first_write_of_a_full_turn_are_answered),
         TEST(nothing_new_needs_no_write),
         TEST(a_listener_hears_every_step),
