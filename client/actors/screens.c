@@ -24,6 +24,8 @@ enum { POLL_PIPE, POLL_MEMBER, POLL_ENGINE, POLL_SCREENS };
 typedef struct {
     uint64_t number;
     frame_stream_t stream;
+    bool has_more; /* its turn ended before its frames did: they are read already, so no poll tells
+                      of them */
 } attached_t;
 
 struct screens {
@@ -57,6 +59,7 @@ static void add(screens_t *self, int socket)
     }
     attached_t *screen = &self->attached[self->count++];
     screen->number = ++self->last_number;
+    screen->has_more = false;
     frame_stream_init(&screen->stream, socket);
 }
 
@@ -91,6 +94,7 @@ static bool serve(screens_t *self, size_t place)
             tell_member(self, PARCEL_SCREEN, screen->number, &frame);
         buffer_wipe(&frame);
     }
+    screen->has_more = status == STATUS_OK;
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         return true;
     drop(self, place);
@@ -205,7 +209,8 @@ static void take_commands(screens_t *self)
     }
 }
 
-/* No socket stands here twice: asking for the events of the second one would use up the wake-up of the first. */
+/* No socket stands here twice: asking for the events of the second one would use up the wake-up of
+ * the first. */
 static void wait_for_turn(screens_t *self)
 {
     zmq_pollitem_t items[POLL_SCREENS + SCREENS_MAX + 1] = {
@@ -218,8 +223,9 @@ static void wait_for_turn(screens_t *self)
     for (size_t i = 0; i < self->count; i++) {
         const frame_stream_t *stream = &self->attached[i].stream;
         short sending = frame_stream_is_sending(stream) ? ZMQ_POLLOUT : 0;
-        items[count++] =
-            (zmq_pollitem_t){NULL, stream->socket, (short)(ZMQ_POLLIN | sending), 0};
+        if (self->attached[i].has_more)
+            timeout_ms = 0;
+        items[count++] = (zmq_pollitem_t){NULL, stream->socket, (short)(ZMQ_POLLIN | sending), 0};
     }
     if (self->listener >= 0 && self->listener_rests_until_ms <= clock_boot_ms())
         items[count++] = (zmq_pollitem_t){NULL, self->listener, ZMQ_POLLIN, 0};

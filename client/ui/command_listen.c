@@ -62,7 +62,9 @@ static void forget_arrivals(listening_t *self, size_t count)
     for (size_t i = 0; i < count; i++)
         arrival_wipe(&self->arrivals[i]);
     self->arrival_count -= count;
-    memmove(self->arrivals, self->arrivals + count, self->arrival_count * sizeof *self->arrivals);
+    if (self->arrival_count)
+        memmove(self->arrivals, self->arrivals + count,
+                self->arrival_count * sizeof *self->arrivals);
 }
 
 /* Only what has left this process counts as shown. */
