@@ -9,6 +9,7 @@
 
 #include "client/actors/actor.h"
 #include "client/actors/screens.h"
+#include "client/home/home_identity.h"
 #include "client/home/home_socket.h"
 #include "client/keys/identity.h"
 #include "client/keys/kdf.h"
@@ -57,7 +58,8 @@ static status_t open_vault(const engine_t *self, const identity_t *identity, con
     secret_t key;
     kdf(&key, identity_vault_key(identity), KDF_VAULT, name, strlen(name));
     char *path = home_file(self->home, name);
-    status_t status = vault_sqlite_open(out, path, key.bytes);
+    status_t status = home_had_vaults(self->home) ? vault_sqlite_reopen(out, path, key.bytes)
+                                                  : vault_sqlite_open(out, path, key.bytes);
     free(path);
     secret_wipe(&key);
     return status;
@@ -92,6 +94,10 @@ static status_t start(engine_t *self, const engine_options_t *options)
     if (status == STATUS_OK)
         status = start_actor(self, options, member_core_new, "member.vault", self->mail_member,
                              self->mail_screens_member, &self->member);
+    if (status == STATUS_OK) {
+        status_t ignored = home_keep_vaults(self->home);
+        (void)ignored; /* no room: next time */
+    }
     int listener = -1;
     if (status == STATUS_OK && options->accept_screens)
         status = home_socket_listen(self->home, &listener);

@@ -27,7 +27,7 @@ static void begin_round(admin_core_t *self)
     bool is_running = self->asks_joins || self->asks_leaves;
     if (is_running || (!self->is_due && self->now.boot_ms < self->at_ms))
         return;
-    self->is_due = self->has_failed = self->has_more = false;
+    self->is_due = self->has_failed = false;
     self->asks_joins = self->asks_leaves = true;
     self->started++;
     session_call(&self->session, self->now, VERB_poll_leaves, NULL, 0, NULL, self->effects);

@@ -58,7 +58,7 @@ typedef struct {
     size_t group_count, group_capacity;
     /* The round: both polls are asked, then all groups are served. */
     bool asks_joins, asks_leaves; /* not answered yet */
-    bool is_due, has_failed, has_more;
+    bool is_due, has_failed;
     uint64_t at_ms;
     uint64_t started, finished;
     struct {

@@ -75,6 +75,18 @@ static status_t choose_join(admin_core_t *self, admin_group_t *group, const duty
     return status;
 }
 
+static void alarm(admin_core_t *self, admin_group_t *group, status_t status, const name_t *about)
+{
+    if (group->alarm == status)
+        return;
+    group->alarm = status;
+    mail_t mail = {.kind = MAIL_ALARM, .status = status};
+    memcpy(mail.group, group->id, GROUP_ID_BYTES);
+    if (about)
+        mail.name = *about;
+    admin_mail(self, &mail);
+}
+
 static void choose(admin_core_t *self, admin_group_t *group, choice_t *choice)
 {
     static const uint64_t order[] = {TASK_LEAVES, TASK_JOINS};
@@ -86,6 +98,8 @@ static void choose(admin_core_t *self, admin_group_t *group, choice_t *choice)
             status_t status = duty->task == TASK_LEAVES ? choose_leave(group, duty, choice)
                                                         : choose_join(self, group, duty, choice);
             self->ignored += status != STATUS_OK;
+            if (status == STATUS_KEY_CHANGED)
+                alarm(self, group, status, &duty->name);
         }
     }
 }
@@ -137,16 +151,6 @@ static void pin_adds(admin_core_t *self, const choice_t *choice)
     }
 }
 
-static void alarm(admin_core_t *self, admin_group_t *group, status_t status)
-{
-    if (group->alarm == status)
-        return;
-    group->alarm = status;
-    mail_t mail = {.kind = MAIL_ALARM, .status = status};
-    memcpy(mail.group, group->id, GROUP_ID_BYTES);
-    admin_mail(self, &mail);
-}
-
 void admin_serve(admin_core_t *self, admin_group_t *group)
 {
     if (group->prepared || group->is_creating || !group->duty_count || group->alarm == STATUS_FORK)
@@ -169,7 +173,7 @@ void admin_serve(admin_core_t *self, admin_group_t *group)
         store_prepared(self, group);
         pin_adds(self, choice);
     } else if (status != STATUS_NOT_FOUND) {
-        alarm(self, group, status);
+        alarm(self, group, status, NULL);
     }
     free(choice);
 }
@@ -182,7 +186,7 @@ void admin_prepare_first(admin_core_t *self, admin_group_t *group, const served_
     if (!status)
         store_prepared(self, group);
     else
-        alarm(self, group, status);
+        alarm(self, group, status, NULL);
 }
 
 static void call(admin_core_t *self, admin_group_t *group)
@@ -253,15 +257,11 @@ static bool is_winner_ours(const admin_group_t *group, const message_t *reply)
            !memcmp(winner.data, group->prepared->commit.data, winner.size);
 }
 
+/* Whatever the broker says, the tree stays until the member side has verified that it left. */
 static void refused(admin_core_t *self, admin_group_t *group, status_t status)
 {
-    if (status == STATUS_UNKNOWN_GROUP || status == STATUS_NOT_MEMBER ||
-        status == STATUS_NOT_ADMIN) {
-        admin_group_drop(self, group); /* left, or ended */
-        return;
-    }
     group->call_at_ms = self->now.boot_ms + REFUSED_COMMIT_PERIODS * self->config.poll_period_ms;
-    alarm(self, group, status == STATUS_STALE_EPOCH ? STATUS_FORK : status);
+    alarm(self, group, status == STATUS_STALE_EPOCH ? STATUS_FORK : status, NULL);
 }
 
 void admin_commit_answered(admin_core_t *self, const call_t *answered, status_t status,

@@ -129,9 +129,13 @@ static void member_start(core_t *base, moment_t now, effects_t *effects)
     if (self->vault_is_new)
         vault_write_format(&effects->writes, VAULT_OF_MEMBER);
     session_start(&self->session, now, effects);
-    for (size_t i = 0; i < self->group_count; i++)
-        if (self->groups[i]->is_creating && self->groups[i]->try_count)
-            member_mail_creating(self, self->groups[i]);
+    for (size_t i = 0; i < self->group_count; i++) {
+        group_t *group = self->groups[i];
+        if (group->is_creating && group->try_count)
+            member_mail_creating(self, group);
+        else if (group->phase == GROUP_LEFT)
+            member_mail_forget(self, group);
+    }
     end(self);
 }
 
@@ -154,12 +158,32 @@ static void member_admin_alarm(member_core_t *self, const mail_t *mail)
 {
     group_t *group = member_group(self, mail->group);
     name_t me = *identity_name(self->identity);
-    if (!group)
+    if (!group || group->admin_alarm == mail->status || group->phase == GROUP_LEAVING ||
+        group->phase == GROUP_LEFT)
         return;
+    group->admin_alarm = mail->status;
+    group->is_dirty = true;
+    if (mail->status == STATUS_KEY_CHANGED) {
+        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_KEY_CHANGED,
+                      &mail->name,
+                      "WARNING: %s asks to come in with another key than this device remembers, "
+                      "and is not let in",
+                      mail->name.text);
+        return;
+    }
     member_notice(self, group, group->cursor, self->now.wall_ms,
                   mail->status == STATUS_FORK ? NOTICE_FORK : NOTICE_BROKER, &me,
                   "WARNING: who joins or leaves can't be served from here: %s: %s",
                   status_name(mail->status), status_text(mail->status));
+}
+
+static void member_admin_alarm_over(member_core_t *self, const mail_t *mail)
+{
+    group_t *group = member_group(self, mail->group);
+    if (!group || !group->admin_alarm)
+        return;
+    group->admin_alarm = STATUS_OK;
+    group->is_dirty = true;
 }
 
 static void take_mail(member_core_t *self, const mail_t *mail)
@@ -187,6 +211,7 @@ static void take_mail(member_core_t *self, const mail_t *mail)
         member_admin_alarm(self, mail);
         break;
     case MAIL_SERVED:
+        member_admin_alarm_over(self, mail);
         member_polls_now(self);
         break;
     default:

@@ -80,6 +80,7 @@ typedef struct {
     bool is_acked; /* the broker has it; it leaves when it comes back in the log */
     bool is_stale; /* refused in the present epoch: sealed again only in the next one */
     uint64_t sequence, time_ms;
+    uint64_t acked_poll;      /* the polls begun before the ack: a later one must bring it */
     uint64_t screen, request; /* who waits for the answer; request 0: nobody */
 } outbox_entry_t;
 
@@ -132,6 +133,7 @@ typedef struct {
     bool roster_failed;    /* not asked for again in this run: proofs come one by one */
     roster_pages_t *pages; /* NULL until a screen asks for the members */
     uint64_t prove_at_ms;  /* boot clock: not before */
+    size_t prove_turn;     /* proofs that failed in a row: whose turn it is to be asked for */
     /* outbox */
     outbox_entry_t *outbox; /* in order */
     size_t outbox_count, outbox_capacity;
@@ -144,8 +146,11 @@ typedef struct {
     queued_line_t *queue;
     size_t queue_count, queue_capacity;
     uint64_t unread;
-    uint64_t stuck_sequence; /* a commit that can't be applied, said once */
-    status_t alarm;          /* the last state a poll told, said once */
+    /* What was said already, kept so that a new start doesn't say it again. */
+    uint64_t stuck_sequence; /* a commit that can't be applied */
+    uint64_t held_epoch;     /* texts wait in it */
+    status_t alarm;          /* the last state that a poll told */
+    status_t admin_alarm;    /* why the admin side can't serve */
 } group_t;
 
 typedef struct {
@@ -203,7 +208,9 @@ typedef struct {
     size_t ask_count, ask_capacity;
     poll_task_t messages, keys;
     uint64_t pushed_bytes; /* since the last poll */
-    uint64_t push_count;   /* of pushes to screens */
+    size_t poll_turn; /* which group is asked for first: one that can't go on must not use up every
+                         poll's budget */
+    uint64_t push_count; /* of pushes to screens */
     uint64_t next_subject;
     mail_state_t admin;
     uint64_t unreadable; /* mail and frames that could not be read */
@@ -224,6 +231,9 @@ group_t *member_group_add(member_core_t *self, const uint8_t id[static GROUP_ID_
                           const name_t *name);
 /* Forgets a group that never came to be. */
 void member_group_drop(member_core_t *self, group_t *group);
+/* It is left for good: the admin side erases its tree. Said again at each start, since a crash may
+ * lose it. */
+void member_mail_forget(member_core_t *self, const group_t *group);
 /* Keys, outbox and proofs go; history stays. */
 void member_group_end(member_core_t *self, group_t *group, group_phase_t phase, status_t why);
 bool group_is_current(const group_t *group); /* ACTIVE or LEAVING */
@@ -284,13 +294,12 @@ bool member_first_commit(member_core_t *self, group_t *group, const event_record
 
 /* member_lines.c */
 /* Stores a line at its sequence and queues it for the screens; sub NULL takes the next one there,
- * else that line is replaced and pushed as late if it was shown. */
-void member_line(member_core_t *self, group_t *group, local_line_record_t *line,
-                 const uint8_t *sub);
-void member_notice(member_core_t *self, group_t *group, uint64_t sequence, uint64_t time_ms,
-                   const char *notice, const name_t *who, const char *format, ...)
+ * else that line is replaced and pushed as late if it was shown. Returns its sub. */
+uint8_t member_line(member_core_t *self, group_t *group, local_line_record_t *line,
+                    const uint8_t *sub);
+uint8_t member_notice(member_core_t *self, group_t *group, uint64_t sequence, uint64_t time_ms,
+                      const char *notice, const name_t *who, const char *format, ...)
     __attribute__((format(printf, 7, 8)));
-uint8_t group_next_sub(group_t *group, uint64_t sequence);
 void member_lines_release(member_core_t *self);
 uint64_t member_lines_deadline(const member_core_t *self);
 void queued_line_wipe(queued_line_t *line);
@@ -311,7 +320,10 @@ void member_send_answered(member_core_t *self, const call_t *call, status_t stat
                           const message_t *reply);
 /* An own message came back. False if this device did not send it. */
 bool member_outbox_confirm(member_core_t *self, group_t *group, const event_record_t *event);
-void member_outbox_new_epoch(group_t *group);
+/* Nothing of an earlier epoch comes any more. */
+void member_outbox_new_epoch(member_core_t *self, group_t *group);
+/* A poll brought the log to its head: what was acked before that poll began must have come. */
+void member_outbox_read(member_core_t *self, group_t *group, uint64_t poll);
 void member_outbox_end(member_core_t *self, group_t *group, status_t why);
 void outbox_row_write(const outbox_entry_t *entry, buffer_t *out);
 MUST_CHECK status_t outbox_row_read(outbox_entry_t *entry, bytes_t bytes);
@@ -332,7 +344,10 @@ void member_lookup_answered(member_core_t *self, const call_t *call, status_t st
 void member_join_answered(member_core_t *self, const call_t *call, status_t status,
                           const message_t *reply);
 void member_join_work(member_core_t *self, group_t *group);
-void member_welcome(member_core_t *self, const pending_key_record_t *key);
+/* False: it is of no use, and nothing changed. */
+bool member_welcome(member_core_t *self, const pending_key_record_t *key);
+/* It led nowhere: there may be another. */
+void member_welcome_failed(group_t *group);
 /* Admitted before the broker's answer to the request came. */
 void member_joined(member_core_t *self, const uint8_t group[static GROUP_ID_BYTES]);
 void member_tries_erase(member_core_t *self, group_t *group);

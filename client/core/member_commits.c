@@ -77,7 +77,7 @@ static void follow(member_core_t *self, group_t *group, const event_record_t *ev
     if (!commit->add_count && !commit->removal_count && !commit->refresh_count)
         member_notice(self, group, event->sequence, event->time_ms, NOTICE_REKEYED, admin,
                       "new key");
-    member_outbox_new_epoch(group);
+    member_outbox_new_epoch(self, group);
 }
 
 static void ended(member_core_t *self, group_t *group, const event_record_t *event,
@@ -131,6 +131,7 @@ static void stuck(member_core_t *self, group_t *group, const event_record_t *eve
     if (group->stuck_sequence == event->sequence)
         return;
     group->stuck_sequence = event->sequence;
+    group->is_dirty = true;
     bool is_fork = why == STATUS_BAD_TRANSCRIPT || why == STATUS_EPOCH_AHEAD;
     member_notice(self, group, group->cursor, event->time_ms,
                   is_fork ? NOTICE_FORK : NOTICE_UNDECRYPTABLE, &event->sender,
@@ -190,8 +191,9 @@ static status_t open_welcome(member_core_t *self, group_t *group, bytes_t commit
         if (one != STATUS_BAD_SEAL || status == STATUS_NO_KEY)
             status = one; /* of the request that it was made for, if any */
     }
-    if (*out && memcmp(group_state_group(*out), group->id, GROUP_ID_BYTES))
-        status = STATUS_BAD_WELCOME;
+    if (*out && (memcmp(group_state_group(*out), group->id, GROUP_ID_BYTES) ||
+                 !name_equal(group_state_group_name(*out), &group->name)))
+        status = STATUS_BAD_WELCOME; /* not the group that was asked for */
     else if (*out)
         status = check_admins(self, *out);
     if (status)
@@ -216,24 +218,23 @@ bool member_first_commit(member_core_t *self, group_t *group, const event_record
 {
     group_state_t *keys = NULL;
     commit_t commit = {0};
-    status_t status = commit_parse(&commit, event->payload);
+    status_t status = STATUS_BAD_WELCOME; /* to something else than a commit */
+    if (event->kind == EVENT_COMMIT)
+        status = commit_parse(&commit, event->payload);
     if (!status)
         status = open_welcome(self, group, event->payload, &keys);
     if (status) {
-        group->phase = GROUP_JOINING;
-        group->is_dirty = true;
+        member_welcome_failed(group);
         if (group->bad_welcome_sequence != event->sequence)
             member_notice(self, group, event->sequence, event->time_ms,
                           status == STATUS_KEY_CHANGED ? NOTICE_KEY_CHANGED : NOTICE_UNDECRYPTABLE,
                           &event->sender, "the welcome can't be used: %s: %s", status_name(status),
                           status_text(status));
         group->bad_welcome_sequence = event->sequence;
-        buffer_wipe(&group->welcome);
         commit_wipe(&commit);
         return false;
     }
     group->keys = keys;
-    group->name = *group_state_group_name(keys);
     group->phase = GROUP_ACTIVE;
     group->is_new_keys = true;
     group->is_creating = false;

@@ -5,11 +5,18 @@
 
 #include "client/core/member.h"
 
-static void refuse_event(member_core_t *self, group_t *group, const event_record_t *event,
-                         status_t why)
+/* Returns the line's sub. */
+static uint8_t refuse_event(member_core_t *self, group_t *group, const event_record_t *event,
+                            status_t why)
 {
-    member_notice(self, group, event->sequence, event->time_ms, NOTICE_UNDECRYPTABLE,
-                  &event->sender, "%s: %s", status_name(why), status_text(why));
+    return member_notice(self, group, event->sequence, event->time_ms, NOTICE_UNDECRYPTABLE,
+                         &event->sender, "%s: %s", status_name(why), status_text(why));
+}
+
+/* Whether a leaf nobody is known at may still turn out to be held. */
+static bool may_be_held(const group_t *group, uint32_t leaf)
+{
+    return !group->has_roster && leaf < tree_leaf_count(group_state_depth(group->keys));
 }
 
 static void unknown_type(member_core_t *self, group_t *group, local_line_record_t *line,
@@ -66,8 +73,7 @@ static void wait_for_sender(member_core_t *self, group_t *group, const event_rec
                          .bytes = *bytes};
     *bytes = (buffer_t){0}; /* transferred */
     waiting.patience_ms = self->now.boot_ms + self->config.poll_period_ms;
-    refuse_event(self, group, event, STATUS_UNPROVEN);
-    waiting.sub = (uint8_t)(group->next_sub - 1);
+    waiting.sub = refuse_event(self, group, event, STATUS_UNPROVEN);
     member_wait(self, group, &waiting);
 }
 
@@ -106,7 +112,9 @@ static void message_event(member_core_t *self, group_t *group, const event_recor
         return;
     }
     known_member_t *sender = group_known(group, header.leaf);
-    if (sender && sender->has_left)
+    if (!sender && !may_be_held(group, header.leaf))
+        status = STATUS_UNKNOWN_LEAF;
+    else if (sender && sender->has_left)
         status = STATUS_ALREADY_LEFT;
     else if (sender)
         status = member_pin_check(self, &sender->entry.name, sender->entry.identity_key);
@@ -179,6 +187,8 @@ static void leave_event(member_core_t *self, group_t *group, const event_record_
         return;
     }
     known_member_t *leaver = status ? NULL : group_known(group, leave.leaf);
+    if (!status && !leaver && !may_be_held(group, leave.leaf))
+        status = STATUS_UNKNOWN_LEAF;
     if (!status && !leaver) {
         buffer_t bytes = {0};
         buffer_append(&bytes, event->payload.data, event->payload.size);
@@ -204,7 +214,7 @@ bool member_event(member_core_t *self, group_t *group, const event_record_t *eve
         return false;
     bool is_done = true;
     if (group->phase == GROUP_WELCOMED)
-        is_done = event->kind == EVENT_COMMIT && member_first_commit(self, group, event);
+        is_done = member_first_commit(self, group, event);
     else if (event->kind == EVENT_COMMIT)
         is_done = member_commit_event(self, group, event);
     else if (event->kind == EVENT_MESSAGE)

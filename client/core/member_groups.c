@@ -7,7 +7,7 @@
 #include "client/core/member.h"
 #include "proto/memory.h"
 
-#define GROUP_ROW_FORMAT 1
+#define GROUP_ROW_FORMAT 2 /* 1 had none of what was said already */
 
 group_t *member_group(member_core_t *self, const uint8_t id[static GROUP_ID_BYTES])
 {
@@ -102,6 +102,15 @@ void member_group_drop(member_core_t *self, group_t *group)
     group_destroy(group);
 }
 
+void member_mail_forget(member_core_t *self, const group_t *group)
+{
+    mail_t mail = {.kind = MAIL_FORGET, .name = group->name};
+    memcpy(mail.group, group->id, GROUP_ID_BYTES);
+    buffer_t bytes = {0};
+    mail_write(&mail, &bytes);
+    frames_add(&self->effects->mail, 0, &bytes);
+}
+
 void member_group_end(member_core_t *self, group_t *group, group_phase_t phase, status_t why)
 {
     buffer_clear(&group->leave_statement);
@@ -126,13 +135,8 @@ void member_group_end(member_core_t *self, group_t *group, group_phase_t phase, 
     delete_rows(self, ROW_MEMBER, group);
     delete_rows(self, ROW_WAITING, group);
     group->is_dirty = true;
-    if (phase != GROUP_LEFT)
-        return; /* its tree may still be of use */
-    mail_t mail = {.kind = MAIL_FORGET, .name = group->name};
-    memcpy(mail.group, group->id, GROUP_ID_BYTES);
-    buffer_t bytes = {0};
-    mail_write(&mail, &bytes);
-    frames_add(&self->effects->mail, 0, &bytes);
+    if (phase == GROUP_LEFT) /* else its tree may still be of use */
+        member_mail_forget(self, group);
 }
 
 bool group_is_current(const group_t *group)
@@ -174,6 +178,10 @@ void group_row_write(const group_t *group, buffer_t *out)
     buffer_lp(out, group->admitted_by.text, name_size(&group->admitted_by));
     buffer_lp(out, group->welcome.data, group->welcome.size);
     buffer_lp(out, group->leave_statement.data, group->leave_statement.size);
+    buffer_u64(out, group->stuck_sequence);
+    buffer_u64(out, group->held_epoch);
+    buffer_u64(out, (uint64_t)group->alarm);
+    buffer_u64(out, (uint64_t)group->admin_alarm);
 }
 
 static void read_lp(reader_t *in, buffer_t *out)
@@ -214,6 +222,12 @@ status_t group_row_read(group_t *group, bytes_t bytes)
     buffer_free(&admitted);
     read_lp(&in, &group->welcome);
     read_lp(&in, &group->leave_statement);
+    if (format > 1) {
+        group->stuck_sequence = reader_u64(&in);
+        group->held_epoch = reader_u64(&in);
+        group->alarm = (status_t)reader_u64(&in);
+        group->admin_alarm = (status_t)reader_u64(&in);
+    }
     bool known = group->phase > GROUP_NONE && group->phase <= GROUP_LOST;
     return !status && reader_done(&in) && known ? STATUS_OK : STATUS_DAMAGED_FILE;
 }

@@ -219,6 +219,13 @@ void member_lookup_answered(member_core_t *self, const call_t *call, status_t st
         return;
     }
     const lookup_reply_t *lookup = &reply->body.lookup_reply;
+    const group_t *known = member_group(self, lookup->group);
+    bool is_other = known && !name_equal(&known->name, &ask->name);
+    if (is_other || !name_size(&lookup->creator)) {
+        refuse_join(self, call->subject, STATUS_BAD_PROOF,
+                    "WARNING: the broker leads to another group than the one asked for");
+        return;
+    }
     if (member_pin_check(self, &lookup->creator, lookup->creator_key)) {
         char detail[160];
         snprintf(detail, sizeof detail,
@@ -239,6 +246,18 @@ void member_lookup_answered(member_core_t *self, const call_t *call, status_t st
               call->subject);
 }
 
+/* Asking or creating was refused. What was typed for it meanwhile is said to be unsent. */
+static void end_before_it_began(member_core_t *self, group_t *group, status_t why)
+{
+    bool has_lines = group->cursor || group->outbox_count; /* has been in once, or lost texts */
+    group->phase = GROUP_LEFT;
+    group->is_creating = false;
+    group->is_dirty = true;
+    member_outbox_end(self, group, why);
+    if (!has_lines)
+        member_group_drop(self, group);
+}
+
 void member_join_answered(member_core_t *self, const call_t *call, status_t status,
                           const message_t *reply)
 {
@@ -249,10 +268,7 @@ void member_join_answered(member_core_t *self, const call_t *call, status_t stat
     if (status && group && group->phase == GROUP_JOINING && status != STATUS_ALREADY_MEMBER &&
         call->subject && group->try_count == 1) {
         member_tries_erase(self, group);
-        group->phase = GROUP_LEFT;
-        group->is_dirty = true;
-        if (!group->cursor) /* never been in */
-            member_group_drop(self, group);
+        end_before_it_began(self, group, status);
     }
     ask_t *ask = join_ask(self, call->subject);
     if (!ask)
@@ -330,20 +346,21 @@ void member_created(member_core_t *self, const mail_t *mail)
     }
     member_refuse_asks(self, LOCAL_VERB_create, mail->group, mail->status,
                        status_text(mail->status));
-    member_group_drop(self, group);
+    member_tries_erase(self, group);
+    end_before_it_began(self, group, mail->status);
 }
 
-void member_welcome(member_core_t *self, const pending_key_record_t *key)
+bool member_welcome(member_core_t *self, const pending_key_record_t *key)
 {
     group_t *group = member_group(self, key->group);
     if (!group)
-        return;
+        return false;
     bool is_used = group_is_current(group) && key->commit_sequence <= group->cursor;
     bool is_old = key->commit_sequence <= group->left_at;
     if (is_used || is_old)
         group->done_sequence = key->commit_sequence; /* said, or said again */
     if (is_old || group->phase != GROUP_JOINING || !group->try_count || !key->commit_sequence)
-        return;
+        return is_used || is_old;
     group->phase = GROUP_WELCOMED;
     group->welcome_sequence = key->commit_sequence;
     group->cursor = key->commit_sequence - 1;
@@ -351,4 +368,13 @@ void member_welcome(member_core_t *self, const pending_key_record_t *key)
     buffer_append(&group->welcome, key->sealed.data, key->sealed.size);
     group->is_dirty = true;
     self->messages.is_due = true;
+    return true;
+}
+
+void member_welcome_failed(group_t *group)
+{
+    group->phase = GROUP_JOINING;
+    group->cursor = group->left_at;
+    buffer_wipe(&group->welcome);
+    group->is_dirty = true;
 }

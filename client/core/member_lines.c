@@ -19,9 +19,49 @@ void queued_line_wipe(queued_line_t *line)
     *line = (queued_line_t){0};
 }
 
-uint8_t group_next_sub(group_t *group, uint64_t sequence)
+/* Looks for the last line that stands at one place, on disk and among this step's writes. */
+typedef struct {
+    row_key_t place;
+    unsigned next;
+} last_sub_t;
+
+static void count_sub(last_sub_t *self, bytes_t key)
 {
-    if (group->sub_sequence != sequence) {
+    if (key.size == self->place.size + 1 &&
+        !memcmp(key.data, self->place.bytes, self->place.size) &&
+        key.data[self->place.size] >= self->next)
+        self->next = key.data[self->place.size] + 1u;
+}
+
+static bool visit_stored_sub(void *context, bytes_t key, bytes_t value)
+{
+    (void)value;
+    count_sub(context, key);
+    return false; /* the last one comes first */
+}
+
+static void visit_written_sub(void *context, bytes_t key, bytes_t value, bool is_prefix)
+{
+    if (value.data && !is_prefix)
+        count_sub(context, key);
+}
+
+static uint8_t free_sub(member_core_t *self, const group_t *group, uint64_t sequence)
+{
+    last_sub_t last = {.place = row_key_of_number(ROW_LINE, group->id, sequence)};
+    if (vault_range(self->vault, row_key_view(&last.place), (bytes_t){0}, true, visit_stored_sub,
+                    &last))
+        member_fatal(self, STATUS_DAMAGED_FILE, "stored lines can't be read");
+    writes_each(&self->effects->writes, visit_written_sub, &last);
+    return last.next < UINT8_MAX ? (uint8_t)last.next : UINT8_MAX;
+}
+
+/* Mostly at the log's end, where the group knows it; what was resolved late stands before. */
+static uint8_t next_sub(member_core_t *self, group_t *group, uint64_t sequence)
+{
+    if (sequence < group->sub_sequence)
+        return free_sub(self, group, sequence);
+    if (sequence > group->sub_sequence) {
         group->sub_sequence = sequence;
         group->next_sub = 0;
     }
@@ -86,12 +126,12 @@ static queued_line_t *find_queued(group_t *group, uint64_t sequence, uint8_t sub
     return NULL;
 }
 
-void member_line(member_core_t *self, group_t *group, local_line_record_t *line,
-                 const uint8_t *replaces)
+uint8_t member_line(member_core_t *self, group_t *group, local_line_record_t *line,
+                    const uint8_t *replaces)
 {
-    uint8_t sub = replaces ? *replaces : group_next_sub(group, line->sequence);
+    uint8_t sub = replaces ? *replaces : next_sub(self, group, line->sequence);
     if (sub == UINT8_MAX)
-        return; /* nobody needs that many notices of one event */
+        return sub; /* nobody needs that many notices of one event */
     memcpy(line->group, group->id, GROUP_ID_BYTES);
     buffer_t row = {0};
     line_row_write(line, &row);
@@ -99,7 +139,7 @@ void member_line(member_core_t *self, group_t *group, local_line_record_t *line,
     writes_put(&self->effects->writes, row_key_view(&key), buffer_view(&row));
     if (line->kind == LINE_MESSAGE && member_is_ignored(self, &line->sender)) {
         buffer_wipe(&row);
-        return;
+        return sub;
     }
     mark_unshown(self, group, line, sub);
     queued_line_t *queued = replaces ? find_queued(group, line->sequence, sub) : NULL;
@@ -113,10 +153,11 @@ void member_line(member_core_t *self, group_t *group, local_line_record_t *line,
     } else {
         enqueue(group, line->sequence, sub, &row);
     }
+    return sub;
 }
 
-void member_notice(member_core_t *self, group_t *group, uint64_t sequence, uint64_t time_ms,
-                   const char *notice, const name_t *who, const char *format, ...)
+uint8_t member_notice(member_core_t *self, group_t *group, uint64_t sequence, uint64_t time_ms,
+                      const char *notice, const name_t *who, const char *format, ...)
 {
     char reason[256];
     va_list arguments;
@@ -129,7 +170,7 @@ void member_notice(member_core_t *self, group_t *group, uint64_t sequence, uint6
     line.reason = text_of(reason);
     if (who)
         line.who = *who;
-    member_line(self, group, &line, NULL);
+    return member_line(self, group, &line, NULL);
 }
 
 /* Lines from this sequence on wait. */

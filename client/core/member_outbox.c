@@ -106,7 +106,7 @@ static status_t may_send(group_t *group, const local_send_request_t *body)
         return STATUS_NOT_MEMBER; /* whether it exists is the broker's to know */
     if (!body->text.size)
         return STATUS_INVALID;
-    if (group->phase == GROUP_LOST || group->is_out_of_step)
+    if (group->phase == GROUP_LOST || group->is_out_of_step || group->alarm == STATUS_GONE)
         return STATUS_OUT_OF_STEP;
     if (group->phase == GROUP_LEFT || group->phase == GROUP_LEAVING)
         return STATUS_NOT_MEMBER;
@@ -203,33 +203,79 @@ static status_t seal(member_core_t *self, group_t *group, outbox_entry_t *entry)
     return STATUS_OK;
 }
 
-static void refuse_for_good(member_core_t *self, group_t *group, outbox_entry_t *entry,
-                            status_t why)
+/* For those whose screen has gone. One notice, however many: a place in the log has room for few.
+ */
+static void tell_unsent(member_core_t *self, group_t *group, size_t count, status_t why)
 {
-    if (!entry->request) {
-        name_t me = *identity_name(self->identity);
+    name_t me = *identity_name(self->identity);
+    if (count == 1)
         member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_REFUSED, &me,
                       "a text of yours was not sent: %s: %.120s", status_name(why),
                       status_text(why));
-    }
+    else if (count)
+        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_REFUSED, &me,
+                      "%zu texts of yours were not sent: %s: %.120s", count, status_name(why),
+                      status_text(why));
+}
+
+static void refuse_for_good(member_core_t *self, group_t *group, outbox_entry_t *entry,
+                            status_t why)
+{
+    tell_unsent(self, group, !entry->request, why);
     answer(self, entry, why, status_text(why));
     drop(self, group, (size_t)(entry - group->outbox));
 }
 
-/* Acked at a place in the log where something else stands: the broker lied about one of the two. */
-static void drop_displaced(member_core_t *self, group_t *group)
+static void own_line(member_core_t *self, group_t *group, const outbox_entry_t *entry)
+{
+    local_line_record_t line = {.kind = LINE_MESSAGE,
+                                .epoch = entry->epoch,
+                                .sequence = entry->sequence,
+                                .time_ms = entry->time_ms,
+                                .sender = *identity_name(self->identity),
+                                .mine = 1,
+                                .generation = entry->generation,
+                                .number = entry->number,
+                                .sent_time_ms = entry->typed_ms,
+                                .text = {(const char *)entry->text.data, entry->text.size}};
+    member_line(self, group, &line, NULL);
+}
+
+/* Acked, but the log went on without it: the broker lied about one of the two. The text stays in
+ * the history. */
+static void missed(member_core_t *self, group_t *group, size_t at)
 {
     name_t me = *identity_name(self->identity);
-    for (size_t i = group->outbox_count; i-- > 0;) {
-        const outbox_entry_t *entry = &group->outbox[i];
-        if (!entry->is_acked || entry->sequence > group->cursor)
-            continue;
-        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &me,
-                      "the broker said that it stored a message of yours at %llu, but another "
-                      "event stands there",
-                      (unsigned long long)entry->sequence);
-        drop(self, group, i);
-    }
+    outbox_entry_t *entry = &group->outbox[at];
+    unsigned long long place = entry->sequence;
+    entry->sequence = group->cursor;
+    own_line(self, group, entry);
+    member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &me,
+                  "WARNING: the broker said that it stored this message of yours at %llu, but it "
+                  "is not there: the others may not have it",
+                  place);
+    drop(self, group, at);
+}
+
+/* Something else stands at its place. */
+static void drop_displaced(member_core_t *self, group_t *group)
+{
+    for (size_t i = 0; i < group->outbox_count;)
+        if (group->outbox[i].is_acked && group->outbox[i].sequence <= group->cursor)
+            missed(self, group, i);
+        else
+            i++;
+}
+
+void member_outbox_read(member_core_t *self, group_t *group, uint64_t poll)
+{
+    if (!group_is_current(group))
+        return;
+    for (size_t i = 0; i < group->outbox_count;)
+        if (group->outbox[i].is_acked && group->outbox[i].acked_poll < poll)
+            missed(self, group, i);
+        else
+            i++;
 }
 
 void member_outbox_work(member_core_t *self, group_t *group)
@@ -257,19 +303,29 @@ void member_outbox_work(member_core_t *self, group_t *group)
                  self->effects);
 }
 
-void member_outbox_new_epoch(group_t *group)
+void member_outbox_new_epoch(member_core_t *self, group_t *group)
 {
+    uint64_t epoch = group_state_epoch(group->keys);
     group->is_held = false;
-    for (size_t i = 0; i < group->outbox_count; i++)
+    for (size_t i = 0; i < group->outbox_count;) {
         group->outbox[i].is_stale = false;
+        if (group->outbox[i].is_acked && group->outbox[i].epoch < epoch)
+            missed(self, group, i);
+        else
+            i++;
+    }
 }
 
 static void hold(member_core_t *self, group_t *group, status_t why)
 {
     name_t me = *identity_name(self->identity);
-    if (why == STATUS_REKEY_DUE && !group->is_held)
+    uint64_t epoch = group->keys ? group_state_epoch(group->keys) : 0;
+    if (why == STATUS_REKEY_DUE && group->held_epoch != epoch) {
+        group->held_epoch = epoch;
+        group->is_dirty = true;
         member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_HELD, &me,
                       "messages wait until somebody who left is out of the keys");
+    }
     group->is_held = true;
     group->send_at_ms = self->now.boot_ms + self->config.poll_period_ms;
     member_polls_now(self);
@@ -281,6 +337,7 @@ static void acked(member_core_t *self, group_t *group, outbox_entry_t *entry,
 {
     group->is_held = false;
     entry->is_acked = true;
+    entry->acked_poll = self->messages.started;
     entry->sequence = reply->sequence;
     entry->time_ms = reply->time_ms;
     save(self, group, entry);
@@ -324,21 +381,6 @@ void member_send_answered(member_core_t *self, const call_t *call, status_t stat
     }
 }
 
-static void own_line(member_core_t *self, group_t *group, const outbox_entry_t *entry)
-{
-    local_line_record_t line = {.kind = LINE_MESSAGE,
-                                .epoch = entry->epoch,
-                                .sequence = entry->sequence,
-                                .time_ms = entry->time_ms,
-                                .sender = *identity_name(self->identity),
-                                .mine = 1,
-                                .generation = entry->generation,
-                                .number = entry->number,
-                                .sent_time_ms = entry->typed_ms,
-                                .text = {(const char *)entry->text.data, entry->text.size}};
-    member_line(self, group, &line, NULL);
-}
-
 bool member_outbox_confirm(member_core_t *self, group_t *group, const event_record_t *event)
 {
     outbox_entry_t *entry = NULL;
@@ -348,26 +390,31 @@ bool member_outbox_confirm(member_core_t *self, group_t *group, const event_reco
             entry = &group->outbox[i];
     if (!entry)
         return false;
+    size_t at = (size_t)(entry - group->outbox);
     entry->sequence = event->sequence;
     entry->time_ms = event->time_ms;
     own_line(self, group, entry);
     answer(self, entry, STATUS_OK, NULL);
     drop(self, group, (size_t)(entry - group->outbox));
     group->is_held = false;
+    while (at > 0 && group->outbox[--at].is_acked) /* it went out before */
+        missed(self, group, at);
     return true;
 }
 
 void member_outbox_end(member_core_t *self, group_t *group, status_t why)
 {
-    while (group->outbox_count) {
+    size_t unsent = 0;
+    for (; group->outbox_count; drop(self, group, 0)) {
         outbox_entry_t *entry = &group->outbox[0];
-        if (!entry->is_acked) {
-            refuse_for_good(self, group, entry, why);
+        if (entry->is_acked) {
+            own_line(self, group, entry); /* in the log, which can't be read any more */
             continue;
         }
-        own_line(self, group, entry); /* in the log, which can't be read any more */
-        drop(self, group, 0);
+        unsent += !entry->request;
+        answer(self, entry, why, status_text(why));
     }
+    tell_unsent(self, group, unsent, why);
     group->is_held = false;
 }
 

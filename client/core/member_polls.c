@@ -36,7 +36,7 @@ static void poll_messages(member_core_t *self)
     poll_messages_request_t request = {.budget_bytes = POLL_BUDGET_MAX_BYTES,
                                        .cursors = {cursors, 0}};
     for (size_t i = 0; i < self->group_count && request.cursors.count < POLL_CURSORS_MAX; i++) {
-        const group_t *group = self->groups[i];
+        const group_t *group = self->groups[(self->poll_turn + i) % self->group_count];
         if (!group_is_polled(group))
             continue;
         cursor_record_t *cursor = &cursors[request.cursors.count++];
@@ -90,18 +90,24 @@ uint64_t member_polls_deadline(const member_core_t *self)
     return deadline;
 }
 
-static void apply(member_core_t *self, const event_record_t *events, size_t count, bool is_push)
+/* Whether any group went on. */
+static bool apply(member_core_t *self, const event_record_t *events, size_t count, bool is_push)
 {
+    bool has_progress = false;
     for (size_t i = 0; i < count; i++) {
         group_t *group = member_group(self, events[i].group);
         if (!group || !group_is_polled(group))
             continue;
         if (is_push)
             self->pushed_bytes += events[i].payload.size;
-        if (!member_event(self, group, &events[i]) && is_push && group_is_current(group) &&
+        uint64_t before = group->cursor;
+        bool is_applied = member_event(self, group, &events[i]);
+        has_progress |= is_applied && group->cursor > before;
+        if (!is_applied && is_push && group_is_current(group) &&
             events[i].sequence > group->cursor + 1)
             self->messages.is_due = true; /* something in between was lost */
     }
+    return has_progress;
 }
 
 /* What the broker says of a group as a whole. It is told once, and changes nothing that this device
@@ -112,60 +118,75 @@ static void apply_state(member_core_t *self, const group_state_record_t *state)
     status_t status = status_from_wire(state->status);
     if (!group || !group_is_polled(group))
         return;
-    if (group->phase == GROUP_WELCOMED && status == STATUS_GONE) {
-        group->phase = GROUP_JOINING; /* that welcome is too old; there may be another */
-        group->is_dirty = true;
+    if (group->phase == GROUP_WELCOMED && status)
+        member_welcome_failed(group); /* it is too old, or its commit stands nowhere */
+    bool is_out = status == STATUS_NOT_MEMBER || status == STATUS_UNKNOWN_GROUP ||
+                  (status == STATUS_GONE && group->leave_acked);
+    if (group->phase == GROUP_LEAVING && is_out) {
+        member_group_end(self, group, GROUP_LEFT, STATUS_ALREADY_LEFT);
+        return;
     }
     if (group->alarm == status)
         return;
     group->alarm = status;
+    group->is_dirty = true;
     if (!status)
         return;
-    if (group->phase == GROUP_LEAVING &&
-        (status == STATUS_NOT_MEMBER || status == STATUS_UNKNOWN_GROUP)) {
-        member_group_end(self, group, GROUP_LEFT, STATUS_ALREADY_LEFT);
-        return;
-    }
-    if (group->phase == GROUP_LEAVING && status == STATUS_GONE) {
-        bool is_out = group->leave_acked;
-        member_group_end(self, group, is_out ? GROUP_LEFT : GROUP_LOST, STATUS_ALREADY_LEFT);
-        if (!is_out)
-            group->phase = GROUP_LEAVING; /* without keys; the statement is still on its way */
-        return;
-    }
     name_t nobody = {0};
     member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody, "%s: %s",
                   status_name(status), status_text(status));
-    if (status == STATUS_GONE && group->keys)
-        member_group_end(self, group, GROUP_LOST, STATUS_GONE);
+}
+
+/* The log was read to its head, and what the welcome belongs to isn't there. */
+static void welcome_without_commit(member_core_t *self, group_t *group)
+{
+    name_t nobody = {0};
+    if (group->bad_welcome_sequence != group->welcome_sequence)
+        member_notice(self, group, group->left_at, self->now.wall_ms, NOTICE_BROKER, &nobody,
+                      "the welcome can't be used: its commit is not in the log");
+    group->bad_welcome_sequence = group->welcome_sequence;
+    member_welcome_failed(group);
 }
 
 void member_messages_answered(member_core_t *self, status_t status, const message_t *reply)
 {
     const poll_messages_reply_t *body = reply ? &reply->body.poll_messages_reply : NULL;
-    finish(self, &self->messages, status, !status && body->more);
-    if (status)
-        return;
-    apply(self, body->events.items, body->events.count, false);
-    for (size_t i = 0; i < body->states.count; i++)
-        apply_state(self, &body->states.items[i]);
+    uint64_t poll = self->messages.running_no;
+    /* "More" without a step forward would only be the same again: not before the next period. */
+    bool has_progress = !status && apply(self, body->events.items, body->events.count, false);
+    finish(self, &self->messages, status, !status && body->more && has_progress);
+    self->poll_turn += !status && body->more && !has_progress;
+    for (size_t i = 0; !status && i < body->states.count; i++) {
+        const group_state_record_t *state = &body->states.items[i];
+        apply_state(self, state);
+        group_t *group = member_group(self, state->group);
+        if (!group || body->more || state->status)
+            continue; /* not read to its head */
+        if (group->phase == GROUP_WELCOMED)
+            welcome_without_commit(self, group);
+        else if (state->head == group->cursor)
+            member_outbox_read(self, group, poll);
+    }
 }
 
 void member_keys_answered(member_core_t *self, const call_t *call, status_t status,
                           const message_t *reply)
 {
     const poll_keys_reply_t *body = reply ? &reply->body.poll_keys_reply : NULL;
-    finish(self, &self->keys, status, !status && body->more && body->keys.count);
-    if (status)
-        return;
     (void)call;
+    if (status) {
+        finish(self, &self->keys, status, false);
+        return;
+    }
     for (size_t i = 0; i < self->group_count; i++)
         if (self->groups[i]->done_sequence) {
             self->groups[i]->done_sequence = 0; /* said; if it was used since, it is said again */
             self->groups[i]->is_dirty = true;
         }
+    bool has_progress = false;
     for (size_t i = 0; i < body->keys.count; i++)
-        member_welcome(self, &body->keys.items[i]);
+        has_progress |= member_welcome(self, &body->keys.items[i]);
+    finish(self, &self->keys, STATUS_OK, body->more && has_progress);
 }
 
 void member_pushed(member_core_t *self, const message_t *push)

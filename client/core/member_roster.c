@@ -170,10 +170,20 @@ status_t waiting_row_read(waiting_t *waiting, bytes_t bytes)
     return STATUS_OK;
 }
 
+/* Its placeholder stays for good. */
+static void forget_oldest(member_core_t *self, group_t *group)
+{
+    row_key_t key = row_key_of_number(ROW_WAITING, group->id, group->waiting[0].sequence);
+    writes_delete(&self->effects->writes, row_key_view(&key));
+    waiting_wipe(&group->waiting[0]);
+    group->waiting_count--;
+    memmove(&group->waiting[0], &group->waiting[1], group->waiting_count * sizeof *group->waiting);
+}
+
 void member_wait(member_core_t *self, group_t *group, waiting_t *waiting)
 {
     if (group->waiting_count == WAITING_MAX)
-        group->waiting[0].is_released = true; /* the oldest gives up holding the others back */
+        forget_oldest(self, group);
     if (group->waiting_count == group->waiting_capacity) {
         group->waiting_capacity = group->waiting_capacity ? 2 * group->waiting_capacity : 8;
         group->waiting =
@@ -254,14 +264,22 @@ void member_resolve(member_core_t *self, group_t *group, const roster_member_t *
     group->waiting_count = kept;
 }
 
-/* Asks for the proof of the first leaf that something waits for. */
+/* The first leaf that something waits for; after failures the others have their turn, so that one
+ * that can't be proven doesn't hold them up. */
+static uint32_t leaf_to_prove(const group_t *group)
+{
+    bool wants_commit = group->wanted_leaf != UINT32_MAX;
+    if (!group->waiting_count || (wants_commit && group->prove_turn % 2 == 0))
+        return group->wanted_leaf;
+    size_t turn = wants_commit ? group->prove_turn / 2 : group->prove_turn;
+    return group->waiting[turn % group->waiting_count].leaf;
+}
+
 void member_prove_work(member_core_t *self, group_t *group)
 {
     if (!group_is_current(group) || group->is_proving || self->now.boot_ms < group->prove_at_ms)
         return;
-    uint32_t leaf = group->wanted_leaf;
-    if (leaf == UINT32_MAX && group->waiting_count)
-        leaf = group->waiting[0].leaf;
+    uint32_t leaf = leaf_to_prove(group);
     if (leaf == UINT32_MAX)
         return;
     roster_proof_request_t request = {.leaf = leaf};
@@ -308,11 +326,13 @@ void member_proof_answered(member_core_t *self, const call_t *call, status_t sta
         status = check_proof(group, call->subject, &reply->body.roster_proof_reply, &entry);
     if (status) { /* wrong, or of another epoch: once more when more is known */
         group->prove_at_ms = self->now.boot_ms + self->config.poll_period_ms;
+        group->prove_turn++;
         if (status == STATUS_EPOCH_AHEAD)
             member_polls_now(self);
         return;
     }
     group->keys_dirty = true;
+    group->prove_turn = 0;
     if (group->wanted_leaf == entry.leaf) {
         group->wanted_leaf = UINT32_MAX;
         member_polls_now(self); /* the commit that waits is fetched again */

@@ -74,7 +74,8 @@ status_t roster_pages_add(roster_pages_t *self, const roster_reply_t *page,
             return status;
     }
     bool has_more = page->next_leaf < leaves;
-    if (has_more && (!self->count || page->next_leaf <= self->members[self->count - 1].leaf))
+    if (has_more &&
+        (!page->entries.count || page->next_leaf <= self->members[self->count - 1].leaf))
         return STATUS_BAD_PROOF;
     if (has_more) {
         *next = page->next_leaf;

@@ -24,28 +24,6 @@ typedef struct {
 
 typedef void handler_fn(session_t *self, const turn_t *turn);
 
-static const char *const state_names[] = {
-#define STATE(name) #name,
-    SESSION_STATES(STATE)
-#undef STATE
-};
-
-static const char *const event_names[] = {
-#define EVENT(name) #name,
-    SESSION_EVENTS(EVENT)
-#undef EVENT
-};
-
-const char *session_state_name(session_state_t state)
-{
-    return state < SESSION_STATE_COUNT ? state_names[state] : "?";
-}
-
-const char *session_event_name(session_event_t event)
-{
-    return event < SESSION_EVENT_COUNT ? event_names[event] : "?";
-}
-
 static void enter(session_t *self, const turn_t *turn, session_state_t state, uint64_t deadline_ms)
 {
     session_state_t from = self->state;
@@ -74,6 +52,7 @@ static void ask(session_t *self, const turn_t *turn, session_state_t state, verb
                 const void *request)
 {
     self->step_id = ++self->calls.last_id;
+    self->step_verb = verb;
     buffer_t frame = {0};
     message_write_request(&frame, verb, self->step_id, (bytes_t){0}, (text_t){0}, request);
     frames_add(&turn->effects->frames, 0, &frame);
@@ -149,7 +128,12 @@ static void on_connected(session_t *self, const turn_t *turn)
 
 static void on_greeted(session_t *self, const turn_t *turn)
 {
-    memcpy(self->incarnation, turn->reply->body.hello_reply.incarnation, INCARNATION_BYTES);
+    const hello_reply_t *hello = &turn->reply->body.hello_reply;
+    if (hello->version < PROTOCOL_VERSION_MIN || hello->version > PROTOCOL_VERSION_MAX) {
+        stop(self, turn, STATUS_UNSUPPORTED_VERSION);
+        return;
+    }
+    memcpy(self->incarnation, hello->incarnation, INCARNATION_BYTES);
     challenge_request_t request = {.name = *identity_name(self->config.identity)};
     ask(self, turn, SESSION_CHALLENGING, VERB_challenge, &request);
 }
@@ -392,7 +376,8 @@ void session_frame(session_t *self, moment_t now, bytes_t frame, effects_t *effe
         status_t status = message_read(&message, &frame, accept);
         if (!status && message.kind == MESSAGE_PUSH)
             handle_push(self, turn, &message);
-        else if (!status && self->step_id && message.id == self->step_id)
+        else if (!status && self->step_id && message.id == self->step_id &&
+                 message.verb == self->step_verb)
             handle_step(self, turn, &message);
         else if (!status)
             handle_reply(self, turn, &message);

@@ -89,6 +89,7 @@ typedef struct {
     uint8_t token[TOKEN_BYTES];
     uint8_t incarnation[INCARNATION_BYTES];
     uint64_t step_id;     /* of the handshake's open request */
+    verb_t step_verb;     /* what it asks */
     uint64_t deadline_ms; /* of the state; UINT64_MAX none */
     unsigned failures;    /* attempts in a row without an answered call */
     status_t cause;       /* why it is not reachable, STATUS_OK if it is */

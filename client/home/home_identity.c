@@ -9,6 +9,7 @@
 
 static const char current_name[] = "identity";
 static const char previous_name[] = "identity.previous";
+static const char vaults_name[] = "vaults"; /* its being there is what it says */
 static const char *const vault_names[] = {"member.vault", "member.vault-wal", "admin.vault",
                                           "admin.vault-wal"};
 enum { FILE_MAX_BYTES = 4096 };
@@ -72,12 +73,28 @@ status_t home_identity_replace(const home_t *self, bytes_t image)
     return private_file_replace(folder, current_name, image);
 }
 
+bool home_had_vaults(const home_t *self)
+{
+    return private_file_exists(home_folder(self), vaults_name);
+}
+
+status_t home_keep_vaults(const home_t *self)
+{
+    static const char content[] = "conclave vaults 1\n";
+    if (home_had_vaults(self))
+        return STATUS_OK;
+    return private_file_replace(home_folder(self), vaults_name,
+                                (bytes_t){(const uint8_t *)content, sizeof content - 1});
+}
+
 status_t home_identity_remove(const home_t *self)
 {
     int folder = home_folder(self);
     status_t status = private_file_remove(folder, current_name);
     if (status == STATUS_OK)
         status = private_file_remove(folder, previous_name);
+    if (status == STATUS_OK)
+        status = private_file_remove(folder, vaults_name);
     for (size_t i = 0; i < sizeof vault_names / sizeof vault_names[0] && status == STATUS_OK; i++)
         status = private_file_remove(folder, vault_names[i]);
     return status;

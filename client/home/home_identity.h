@@ -28,6 +28,9 @@ MUST_CHECK status_t home_identity_create(const home_t *self, bytes_t image);
 /* Replaces the image (another password); the old one stays as the previous generation until
  * home_identity_open. STATUS_NO_IDENTITY, STATUS_IO_ERROR. */
 MUST_CHECK status_t home_identity_replace(const home_t *self, bytes_t image);
+/* Whether both vaults were opened once: from then on an empty or missing one is a lost one. */
+bool home_had_vaults(const home_t *self);
+MUST_CHECK status_t home_keep_vaults(const home_t *self);
 /* After a registration that the broker refused, and after unregister: removes all generations and
  * both vaults. STATUS_IO_ERROR. */
 MUST_CHECK status_t home_identity_remove(const home_t *self);

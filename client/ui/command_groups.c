@@ -90,6 +90,7 @@ typedef struct {
     name_t admin; /* who admitted, or is asked to */
     char *admin_words;
     bool is_in;
+    bool is_changed; /* a key that this device remembers has changed: not to be trusted */
 } joining_t;
 
 static bool text_is(text_t text, const char *word)
@@ -105,8 +106,10 @@ static void watch_lines(void *context, const local_message_t *push)
         return;
     for (size_t i = 0; i < push->body.line_push.lines.count; i++) {
         const local_line_record_t *line = &push->body.line_push.lines.items[i];
-        if (line->kind != LINE_NOTICE || !name_equal(&line->group_name, &self->group) ||
-            !name_equal(&line->who, &self->me) || !text_is(line->notice, "joined"))
+        if (line->kind != LINE_NOTICE || !name_equal(&line->group_name, &self->group))
+            continue;
+        self->is_changed |= text_is(line->notice, "key-changed") && !self->is_in;
+        if (!name_equal(&line->who, &self->me) || !text_is(line->notice, "joined"))
             continue;
         self->is_in = true;
         static const char by[] = "admitted by ";
@@ -149,9 +152,18 @@ static status_t ask_to_join(joining_t *self)
     text_buffer_add_format(&what, "joining %s was not asked for", self->group.text);
     status_t status = access_call(&self->access, LOCAL_VERB_join, &request, what.bytes);
     text_buffer_wipe(&what);
-    if (status == STATUS_ALREADY_MEMBER) { /* what was wanted */
-        self->is_in = true;
-        return STATUS_OK;
+    if (status == STATUS_ALREADY_MEMBER) {
+        /* Says the broker, or says this device, while it fetches the keys. Only the keys count. */
+        char *cause = complaint_save(self->invocation);
+        bool is_waiting = self->invocation->options.wait_ms != COMMAND_UNSET;
+        status_t looked = look(self);
+        if (looked != STATUS_OK || self->is_in || is_waiting)
+            status = looked;
+        else
+            complain(self->invocation, status, "you can't read %s from here", self->group.text);
+        complain_cause(self->invocation, cause);
+        free(cause);
+        return status;
     }
     if (status != STATUS_OK)
         return status;
@@ -169,11 +181,14 @@ static status_t await_admission(joining_t *self)
     uint64_t wait_ms = self->invocation->options.wait_ms;
     uint64_t until_ms = wait_ms > UINT64_MAX - now ? UINT64_MAX : now + wait_ms;
     status_t status = look(self);
-    while (status == STATUS_OK && !self->is_in) {
+    while (status == STATUS_OK && !self->is_in && !self->is_changed) {
         status = access_receive(&self->access, until_ms);
         if (status == STATUS_OK)
             watch_lines(self, &self->access.message);
     }
+    if (status == STATUS_OK && !self->is_in)
+        return complain(self->invocation, STATUS_KEY_CHANGED, "you did not join %s",
+                        self->group.text);
     if (status == STATUS_TIMED_OUT) {
         complain(self->invocation, status, "nobody has let you into %s yet", self->group.text);
         complain_cause(self->invocation, access_link_reason(&self->access));

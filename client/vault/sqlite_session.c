@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "client/vault/sqlite_session.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,11 +58,11 @@ status_t sqlite_session_run(sqlite_session_t *self, const char *sql)
 
 /* SQLite gives -wal the mode of the file itself, so that this decides for both. Closed again before
  * SQLite takes its own locks on the file. */
-static status_t make_private_file(const char *path)
+static status_t make_private_file(const char *path, bool may_make)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | (may_make ? O_CREAT : 0) | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return STATUS_IO_ERROR;
+        return errno == ENOENT && !may_make ? STATUS_DAMAGED_FILE : STATUS_IO_ERROR;
     struct stat info;
     status_t status = STATUS_OK;
     if (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))
@@ -85,10 +86,10 @@ static status_t count_tables(sqlite_session_t *self, bool *is_new)
     return sqlite_status(rc);
 }
 
-status_t sqlite_session_open(sqlite_session_t *self, const char *path, bool *is_new)
+status_t sqlite_session_open(sqlite_session_t *self, const char *path, bool may_make, bool *is_new)
 {
     *self = (sqlite_session_t){0};
-    status_t status = make_private_file(path);
+    status_t status = make_private_file(path, may_make);
     if (status != STATUS_OK)
         return status;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;

@@ -30,8 +30,10 @@ typedef struct {
 } sqlite_session_t;
 
 /* Private file, WAL, synchronous=FULL, secure_delete, exclusive. *is_new: it holds no table yet.
- * Statuses of vault_sqlite_open; self is closed on failure. */
-MUST_CHECK status_t sqlite_session_open(sqlite_session_t *self, const char *path, bool *is_new);
+ * Without may_make a missing file is STATUS_DAMAGED_FILE. Statuses of vault_sqlite_open; self is
+ * closed on failure. */
+MUST_CHECK status_t sqlite_session_open(sqlite_session_t *self, const char *path, bool may_make,
+                                        bool *is_new);
 void sqlite_session_close(sqlite_session_t *self);
 
 /* What a result code of SQLite means to a vault. */

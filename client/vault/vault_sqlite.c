@@ -278,16 +278,18 @@ static const vault_ops_t vault_sqlite_ops = {
     .destroy = destroy,
 };
 
-status_t vault_sqlite_open(vault_t **out, const char *path,
-                           const uint8_t seal_key[static KEY_BYTES])
+static status_t open_file(vault_t **out, const char *path, const uint8_t seal_key[static KEY_BYTES],
+                          bool may_make)
 {
     *out = NULL;
     vault_sqlite_t *self = mem_zalloc(1, sizeof *self);
     self->base.ops = &vault_sqlite_ops;
     memcpy(self->seal_key, seal_key, KEY_BYTES);
     bool is_new = false;
-    status_t status = sqlite_session_open(&self->session, path, &is_new);
-    if (status == STATUS_OK)
+    status_t status = sqlite_session_open(&self->session, path, may_make, &is_new);
+    if (status == STATUS_OK && is_new && !may_make)
+        status = STATUS_DAMAGED_FILE;
+    else if (status == STATUS_OK)
         status = is_new ? create_tables(self) : check_format(self);
     if (status != STATUS_OK) {
         destroy(&self->base);
@@ -295,4 +297,16 @@ status_t vault_sqlite_open(vault_t **out, const char *path,
     }
     *out = &self->base;
     return STATUS_OK;
+}
+
+status_t vault_sqlite_open(vault_t **out, const char *path,
+                           const uint8_t seal_key[static KEY_BYTES])
+{
+    return open_file(out, path, seal_key, true);
+}
+
+status_t vault_sqlite_reopen(vault_t **out, const char *path,
+                             const uint8_t seal_key[static KEY_BYTES])
+{
+    return open_file(out, path, seal_key, false);
 }

@@ -18,5 +18,8 @@
  */
 MUST_CHECK status_t vault_sqlite_open(vault_t **out, const char *path,
                                       const uint8_t seal_key[static KEY_BYTES]);
+/* The same for a file that held a vault before: if it is missing or empty, STATUS_DAMAGED_FILE. */
+MUST_CHECK status_t vault_sqlite_reopen(vault_t **out, const char *path,
+                                        const uint8_t seal_key[static KEY_BYTES]);
 
 #endif

@@ -248,6 +248,31 @@ static void test_what_does_not_verify_is_not_served(void **state)
     buffer_free(&request);
 }
 
+/* Only the member side, which verifies what it is told, makes the tree go. */
+static void test_a_refusal_does_not_erase_the_tree(void **state)
+{
+    room_t *self = *state;
+    created(self);
+    static const status_t refusals[] = {STATUS_NOT_ADMIN, STATUS_NOT_MEMBER, STATUS_UNKNOWN_GROUP};
+    buffer_t request = {0}, first = {0};
+    pending_join_record_t join;
+    bob_asks(self, &request, &join);
+    round_of(self, &join, NULL);
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        uint64_t id = asked_commit(self, VERB_commit, &self->commit);
+        assert_int_not_equal(id, 0);
+        if (!i)
+            buffer_append(&first, self->commit.data, self->commit.size);
+        assert_int_equal(first.size, self->commit.size);
+        assert_memory_equal(first.data, self->commit.data, first.size);
+        peer_reply(&self->ada, VERB_commit, id, refusals[i], NULL);
+        assert_int_equal(mail_out(&self->ada, MAIL_ALARM), refusals[i]);
+        restart(self);
+    }
+    buffer_free(&first);
+    buffer_free(&request);
+}
+
 static void test_pass_ends_when_both_polls_did(void **state)
 {
     room_t *self = *state;
@@ -271,6 +296,7 @@ int main(void)
         ROOM_TEST(test_lost_ack_is_found_in_the_winner),
         ROOM_TEST(test_another_winner_is_a_fork),
         ROOM_TEST(test_what_does_not_verify_is_not_served),
+        ROOM_TEST(test_a_refusal_does_not_erase_the_tree),
         ROOM_TEST(test_pass_ends_when_both_polls_did),
     };
     if (sodium_init() < 0)

@@ -122,8 +122,9 @@ static void step(bench_t *self, status_t status)
 {
     verb_t verb;
     uint64_t id;
+    static const hello_reply_t hello = {.version = PROTOCOL_VERSION_MAX};
     assert_int_equal(take(self, &verb, &id), 1);
-    reply(self, verb, id, status, NULL);
+    reply(self, verb, id, status, verb == VERB_hello ? &hello : NULL);
 }
 
 static void up(bench_t *self)
@@ -357,6 +358,44 @@ static void test_refused_login_stops(void **state)
     bench_end(&self);
 }
 
+/* The body of another verb, read as a challenge, would send parts of this process's memory back. */
+static void test_a_steps_id_with_another_verb_is_ignored(void **state)
+{
+    (void)state;
+    bench_t self;
+    bench_start(&self);
+    up(&self);
+    step(&self, STATUS_OK); /* hello; the challenge is asked for */
+    verb_t verb;
+    uint64_t id;
+    assert_int_equal(take(&self, &verb, &id), 1);
+    assert_int_equal(verb, VERB_challenge);
+    event_record_t event = {.sequence = 1, .kind = EVENT_LEAVE};
+    assert_int_equal(name_parse(&event.sender, "eve"), STATUS_OK);
+    reply(&self, VERB_poll_messages, id, STATUS_OK,
+          &(poll_messages_reply_t){.events = {&event, 1}});
+    assert_int_equal(self.session.state, SESSION_CHALLENGING);
+    assert_int_equal(self.effects.frames.count, 0);
+    reply(&self, VERB_challenge, id, STATUS_OK, NULL);
+    assert_int_equal(self.session.state, SESSION_LOGGING_IN);
+    bench_end(&self);
+}
+
+static void test_a_version_that_was_not_offered_stops(void **state)
+{
+    (void)state;
+    bench_t self;
+    bench_start(&self);
+    up(&self);
+    verb_t verb;
+    uint64_t id;
+    assert_int_equal(take(&self, &verb, &id), 1);
+    reply(&self, verb, id, STATUS_OK, &(hello_reply_t){.version = PROTOCOL_VERSION_MAX + 1});
+    assert_int_equal(self.session.state, SESSION_STOPPED);
+    assert_int_equal(self.session.stopped, STATUS_UNSUPPORTED_VERSION);
+    bench_end(&self);
+}
+
 static void test_wrong_broker_is_said_and_tried_slowly(void **state)
 {
     (void)state;
@@ -398,6 +437,8 @@ int main(void)
         cmocka_unit_test(test_refused_login_stops),
         cmocka_unit_test(test_wrong_broker_is_said_and_tried_slowly),
         cmocka_unit_test(test_rubbish_is_a_fault),
+        cmocka_unit_test(test_a_steps_id_with_another_verb_is_ignored),
+        cmocka_unit_test(test_a_version_that_was_not_offered_stops),
     };
     if (sodium_init() < 0)
         return 2;
