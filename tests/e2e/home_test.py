@@ -13,9 +13,9 @@ import time
 from harness import Skip, User, World, contains, equal, main, matches, room, wait_for
 
 
-def holder_ready(user):
-    """Until the user's serving process takes commands."""
-    wait_for(lambda: user.run("whoami").returncode == 0, 20, "the home answers")
+def holder_ready(user, serve):
+    """Until that process holds the home and takes commands: before, a command would hold it itself."""
+    wait_for(lambda: f'"holder_pid":{serve.process.pid},' in user.run("--json", "status").stdout, 20, "serve holds the home")
 
 
 def test_commands_are_handed_to_the_process_that_serves():
@@ -23,7 +23,7 @@ def test_commands_are_handed_to_the_process_that_serves():
         alice, bob = world.users("alice", "bob")
         room(world, "tea", alice, bob)
         serve = bob.start("serve")
-        holder_ready(bob)
+        holder_ready(bob, serve)
         bob.set_password("not needed any more")
         bob.ok("send", "tea", "through the socket")
         alice.ok("listen", "tea", "--count", "1", "--wait", "20")
@@ -62,7 +62,7 @@ def test_a_listener_takes_over_when_the_holder_ends():
         alice, bob = world.users("alice", "bob")
         room(world, "tea", alice, bob)
         serve = bob.start("serve")
-        holder_ready(bob)
+        holder_ready(bob, serve)
         listen = bob.start("listen", "tea")
         alice.ok("send", "tea", "first")
         wait_for(lambda: "first" in listen.texts(), 20, "the first text shows")
@@ -300,7 +300,7 @@ def test_a_long_home_path_works():
         carol.register()
         carol.ok("create", "deep")
         serve = carol.start("serve")
-        holder_ready(carol)
+        holder_ready(carol, serve)
         carol.ok("send", "deep", "down here")
         equal(carol.texts("deep"), ["down here"])
         equal(serve.stop(), 0)
