@@ -77,10 +77,8 @@ $(BUILD)/tests/demo/%: $(BUILD)/tests/demo/%.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/fuzz/%_replay: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/replay_main.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
-# The fuzzers themselves: one clang build of everything with libFuzzer.
-build/fuzz/%: tests/fuzz/%_fuzz.c $(PROTO_SRC) $(BROKER_SRC) $(CLIENT_SRC)
-	@mkdir -p $(@D)
-	clang $(CPPFLAGS_ALL) -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $^ $(WORLD_LINK)
+$(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK)
 
 .PHONY: unit tools
 unit: $(UNIT)
@@ -133,12 +131,17 @@ bench:
 	@tests/bench/run $(BUILD)
 
 FUZZ_S ?= 60
-.PHONY: fuzz
-fuzz: $(patsubst tests/fuzz/%_fuzz.c,build/fuzz/%,$(FUZZ_SRC))
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZ_SRC:%.c=$(BUILD)/%)
+fuzz:
+	@.ci/setup check
+	@$(MAKE) --no-print-directory -s -j2 BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link fuzzers
 	@for target in $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC)); do \
 		echo "== $$target, $(FUZZ_S) s"; mkdir -p build/fuzz/found/$$target; \
-		build/fuzz/$$target -max_total_time=$(FUZZ_S) -print_final_stats=1 -artifact_prefix=build/fuzz/found/$$target- \
-			build/fuzz/found/$$target tests/fuzz/corpus/$$target 2>&1 | tail -n 12 || exit 1; \
+		build/fuzz/tests/fuzz/$${target}_fuzz -max_total_time=$(FUZZ_S) -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/found/$$target- build/fuzz/found/$$target tests/fuzz/corpus/$$target \
+			>build/fuzz/found/$$target.log 2>&1 || { tail -n 40 build/fuzz/found/$$target.log; exit 1; }; \
+		grep -E 'number_of_executed|peak_rss' build/fuzz/found/$$target.log; \
 	done
 
 # The README's commands in an empty Debian root.

@@ -335,12 +335,8 @@ status_t admin_core_new(core_t **out, const core_config_t *config, const struct 
     self->config = *config;
     self->identity = identity;
     self->vault = vault;
-    session_config_t session = {.ops = &session_owner,
-                                .owner = self,
-                                .identity = identity,
-                                .purpose = PURPOSE_DUTIES,
-                                .call_deadline_ms = config->call_deadline_ms};
-    memcpy(session.broker_key, config->broker_key, KEY_BYTES);
+    session_config_t session =
+        session_config_of(config, identity, PURPOSE_DUTIES, &session_owner, self);
     session_init(&self->session, &session);
     status_t status = admin_load(self);
     *out = &self->base;

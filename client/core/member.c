@@ -314,13 +314,8 @@ status_t member_core_new(core_t **out, const core_config_t *config, const struct
     self->config = *config;
     self->identity = identity;
     self->vault = vault;
-    session_config_t session = {.ops = &session_owner,
-                                .owner = self,
-                                .identity = identity,
-                                .purpose = PURPOSE_EVENTS,
-                                .call_deadline_ms = config->call_deadline_ms};
-    for (size_t i = 0; i < KEY_BYTES; i++)
-        session.broker_key[i] = config->broker_key[i];
+    session_config_t session =
+        session_config_of(config, identity, PURPOSE_EVENTS, &session_owner, self);
     session_init(&self->session, &session);
     status_t status = member_load(self);
     *out = &self->base;

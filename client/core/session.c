@@ -271,6 +271,18 @@ static void handle(session_t *self, const turn_t *turn)
         self->rejected++;
 }
 
+session_config_t session_config_of(const core_config_t *config, const struct identity *identity,
+                                   uint8_t purpose, const session_owner_t *ops, void *owner)
+{
+    session_config_t out = {.ops = ops,
+                            .owner = owner,
+                            .identity = identity,
+                            .purpose = purpose,
+                            .call_deadline_ms = config->call_deadline_ms};
+    memcpy(out.broker_key, config->broker_key, KEY_BYTES);
+    return out;
+}
+
 void session_init(session_t *self, const session_config_t *config)
 {
     *self = (session_t){.config = *config, .deadline_ms = UINT64_MAX, .cause = STATUS_UNREACHABLE};

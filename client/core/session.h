@@ -99,6 +99,9 @@ typedef struct {
     uint64_t faults;   /* frames of the broker that could not be read */
 } session_t;
 
+/* For a core that was configured so. */
+session_config_t session_config_of(const core_config_t *config, const struct identity *identity,
+                                   uint8_t purpose, const session_owner_t *ops, void *owner);
 void session_init(session_t *self, const session_config_t *config);
 void session_wipe(session_t *self);
 

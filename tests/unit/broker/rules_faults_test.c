@@ -1,38 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A store that fails, is full, or was written by a newer broker; what is swept; what a listener
  * hears. */
-#include "tests/unit/broker/rules_room.h"
-
-typedef struct {
-    world_t *world;
-    person_t alice, bob, carol;
-    room_t room;
-} setting_t;
-
-/* Alice, an admin, and bob are in a room whose log has 2 events; carol is not. */
-static int set_up(void **state)
-{
-    setting_t *self = mem_zalloc(1, sizeof *self);
-    self->world = world_new();
-    person_arrive(&self->alice, self->world, "alice");
-    person_arrive(&self->bob, self->world, "bob");
-    person_arrive(&self->carol, self->world, "carol");
-    assert_int_equal(room_create(&self->room, &self->alice, "room", HOLD_DEFAULT_MS), STATUS_OK);
-    room_let_in(&self->room, &self->alice, &self->bob);
-    *state = self;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    setting_t *self = *state;
-    person_free(&self->alice);
-    person_free(&self->bob);
-    person_free(&self->carol);
-    world_free(self->world);
-    free(self);
-    return 0;
-}
+#include "tests/unit/broker/rules_setting.h"
 
 static void what_all_have_read_is_swept(void **state)
 {
@@ -266,7 +235,7 @@ static void a_newer_store_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_with_bob, tear_down)
         TEST(what_all_have_read_is_swept),
         TEST(a_failed_write_acknowledges_nothing),
         TEST(a_session_opened_in_a_failed_turn_is_gone),

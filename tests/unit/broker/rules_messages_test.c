@@ -1,37 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Messages: retries, epochs, generations, polls and pushes. */
-#include "tests/unit/broker/rules_room.h"
-
-typedef struct {
-    world_t *world;
-    person_t alice, bob, carol;
-    room_t room;
-} setting_t;
-
-/* Alice, an admin, and bob are in a room whose log has 2 events; carol is not. */
-static int set_up(void **state)
-{
-    setting_t *self = mem_zalloc(1, sizeof *self);
-    self->world = world_new();
-    person_arrive(&self->alice, self->world, "alice");
-    person_arrive(&self->bob, self->world, "bob");
-    person_arrive(&self->carol, self->world, "carol");
-    assert_int_equal(room_create(&self->room, &self->alice, "room", HOLD_DEFAULT_MS), STATUS_OK);
-    room_let_in(&self->room, &self->alice, &self->bob);
-    *state = self;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    setting_t *self = *state;
-    person_free(&self->alice);
-    person_free(&self->bob);
-    person_free(&self->carol);
-    world_free(self->world);
-    free(self);
-    return 0;
-}
+#include "tests/unit/broker/rules_setting.h"
 
 /* An empty commit by alice. */
 static void move_on(setting_t *self)
@@ -325,7 +294,7 @@ static void the_removed_one_gets_the_commit_and_no_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_with_bob, tear_down)
         TEST(the_first_answer_comes_again),
         TEST(refusals_come_in_order),
         TEST(the_window_of_retries_has_64_messages),

@@ -148,6 +148,18 @@ static void bob_asks(room_t *self, buffer_t *request, pending_join_record_t *out
     memcpy(out->group, self->group, GROUP_ID_BYTES);
 }
 
+/* The group is there, bob asked, and the commit that adds him waits for its answer. */
+static void commit_sent(room_t *self)
+{
+    created(self);
+    buffer_t request = {0};
+    pending_join_record_t join;
+    bob_asks(self, &request, &join);
+    round_of(self, &join, NULL);
+    self->commit_id = asked_commit(self, VERB_commit, &self->commit);
+    buffer_free(&request);
+}
+
 static void test_create_survives_a_crash_with_the_same_bytes(void **state)
 {
     room_t *self = *state;
@@ -199,31 +211,19 @@ static void test_one_commit_an_epoch_until_it_is_answered(void **state)
 static void test_lost_ack_is_found_in_the_winner(void **state)
 {
     room_t *self = *state;
-    created(self);
-    buffer_t request = {0};
-    pending_join_record_t join;
-    bob_asks(self, &request, &join);
-    round_of(self, &join, NULL);
-    self->commit_id = asked_commit(self, VERB_commit, &self->commit);
+    commit_sent(self);
     peer_reply(&self->ada, VERB_commit, self->commit_id, STATUS_STALE_EPOCH,
                &(commit_reply_t){.winner = buffer_view(&self->commit)});
     assert_int_equal(mail_out(&self->ada, MAIL_SERVED), STATUS_OK);
-    buffer_free(&request);
 }
 
 static void test_another_winner_is_a_fork(void **state)
 {
     room_t *self = *state;
-    created(self);
-    buffer_t request = {0};
-    pending_join_record_t join;
-    bob_asks(self, &request, &join);
-    round_of(self, &join, NULL);
-    self->commit_id = asked_commit(self, VERB_commit, &self->commit);
+    commit_sent(self);
     peer_reply(&self->ada, VERB_commit, self->commit_id, STATUS_STALE_EPOCH,
                &(commit_reply_t){.winner = buffer_view(&self->create)});
     assert_int_equal(mail_out(&self->ada, MAIL_ALARM), STATUS_FORK);
-    buffer_free(&request);
 }
 
 static void test_what_does_not_verify_is_not_served(void **state)

@@ -1,37 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Entering a group by a welcome: forged, truncated, spliced and unsigned ones let nobody in. */
-#include "tests/unit/client/keys_world.h"
-
-/* Two groups with the same three people: alice (admin), bob, carol. carol is always the reader. */
-typedef struct {
-    person_t *people[3];
-    holder_t *holder;
-    prepared_commit_t *last; /* the commit that added bob and carol */
-} group_t;
-
-static void group_start(group_t *self)
-{
-    for (unsigned i = 0; i < 3; i++)
-        self->people[i] = person_new(i);
-    self->holder = group_of(self->people[0]);
-    group_add(self->holder, self->people, 1, self->people + 1, 2, &self->last);
-}
-
-static void group_stop(group_t *self)
-{
-    for (unsigned i = 0; i < 3; i++)
-        person_destroy(self->people[i]);
-    holder_destroy(&self->holder);
-    prepared_commit_destroy(&self->last);
-}
-
-static prepared_commit_t *empty_commit(group_t *self)
-{
-    commit_plan_t plan = {0};
-    prepared_commit_t *prepared;
-    assert_status(commit_build(self->holder, self->people[0]->identity, &plan, &prepared), OK);
-    return prepared;
-}
+#include "tests/unit/client/keys_trio.h"
 
 static status_t try_welcome(person_t *person, bytes_t welcome, bytes_t commit)
 {

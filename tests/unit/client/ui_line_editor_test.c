@@ -4,9 +4,8 @@
 #include "client/ui/line_editor.h"
 
 #include "client/ui/locale.h"
-#include "client/ui/utf8.h"
+#include "tests/unit/client/ui_terminal.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pty.h>
 #include <setjmp.h>
@@ -15,218 +14,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define ROWS    10
-#define COLUMNS 20
-
-/* --- the person's side: a terminal --- */
-
-typedef struct {
-    int master;
-    pid_t child;
-    uint32_t cells[ROWS][COLUMNS];
-    size_t columns; /* of the window; COLUMNS at first */
-    size_t row, column;
-    bool wrapping; /* the last column was written, the cursor still stands on it */
-    bool inserting;
-    char bytes[256];
-    size_t size;
-} screen_t;
-
-static void line_feed(screen_t *self)
-{
-    if (++self->row < ROWS)
-        return;
-    self->row = ROWS - 1;
-    memmove(self->cells[0], self->cells[1], sizeof self->cells[0] * (ROWS - 1));
-    memset(self->cells[ROWS - 1], 0, sizeof self->cells[0]);
-}
-
-static void put(screen_t *self, uint32_t character)
-{
-    if (self->wrapping) {
-        self->column = 0;
-        line_feed(self);
-    }
-    uint32_t *line = self->cells[self->row];
-    if (self->inserting)
-        memmove(line + self->column + 1, line + self->column,
-                sizeof *line * (COLUMNS - 1 - self->column));
-    line[self->column] = character;
-    self->wrapping = self->column == self->columns - 1;
-    if (!self->wrapping)
-        self->column++;
-}
-
-static void clear_from(screen_t *self, bool below)
-{
-    memset(self->cells[self->row] + self->column, 0, sizeof(uint32_t) * (COLUMNS - self->column));
-    for (size_t row = self->row + 1; below && row < ROWS; row++)
-        memset(self->cells[row], 0, sizeof self->cells[row]);
-}
-
-static size_t at_most(size_t wanted, size_t limit)
-{
-    return wanted < limit ? wanted : limit;
-}
-
-/* CSI of one parameter at most. */
-static void control(screen_t *self, size_t number, bool given, char final)
-{
-    uint32_t *line = self->cells[self->row] + self->column;
-    size_t n = given ? number : 1, rest = COLUMNS - self->column;
-    self->wrapping = false;
-    switch (final) {
-    case 'A':
-        self->row -= at_most(n, self->row);
-        break;
-    case 'B':
-        self->row += at_most(n, ROWS - 1 - self->row);
-        break;
-    case 'C':
-        self->column += at_most(n, rest - 1);
-        break;
-    case 'D':
-        self->column -= at_most(n, self->column);
-        break;
-    case 'G':
-        self->column = n - 1;
-        break;
-    case 'J':
-        clear_from(self, true);
-        break;
-    case 'K':
-        clear_from(self, false);
-        break;
-    case 'P':
-        n = at_most(n, rest);
-        memmove(line, line + n, sizeof *line * (rest - n));
-        memset(line + rest - n, 0, sizeof *line * n);
-        break;
-    case '@':
-        n = at_most(n, rest);
-        memmove(line + n, line, sizeof *line * (rest - n));
-        memset(line, 0, sizeof *line * n);
-        break;
-    case 'h':
-    case 'l':
-        assert_int_equal(number, 4);
-        self->inserting = final == 'h';
-        break;
-    case 'm':
-        break;
-    default:
-        fail_msg("unknown control sequence ...%c", final);
-    }
-}
-
-/* Interprets one unit of output; false if it isn't all there yet. */
-static bool show(screen_t *self)
-{
-    size_t used = 1;
-    if (!self->size)
-        return false;
-    if (self->bytes[0] == '\033') {
-        size_t number = 0, at = 2;
-        while (at < self->size && self->bytes[at] >= '0' && self->bytes[at] <= '9')
-            number = number * 10 + (size_t)(self->bytes[at++] - '0');
-        if (at >= self->size)
-            return false;
-        assert_int_equal(self->bytes[1], '[');
-        control(self, number, at > 2, self->bytes[at]);
-        used = at + 1;
-    } else if (self->bytes[0] == '\r') {
-        self->column = 0;
-        self->wrapping = false;
-    } else if (self->bytes[0] == '\n') {
-        line_feed(self);
-        self->wrapping = false;
-    } else if (self->bytes[0] == '\b') {
-        self->column -= self->column > 0;
-        self->wrapping = false;
-    } else if (self->bytes[0] != '\a') {
-        uint32_t character;
-        if (utf8_is_partial(self->bytes, self->size))
-            return false;
-        used = utf8_next(self->bytes, self->size, &character);
-        assert_true(character >= 0x20);
-        put(self, character);
-    }
-    self->size -= used;
-    memmove(self->bytes, self->bytes + used, self->size);
-    return true;
-}
-
-/* The screen as text: rows without spaces at the end, then all of them without empty rows at the
- * end. */
-static void render(const screen_t *self, char *text)
-{
-    char *end = text;
-    for (size_t row = 0; row < ROWS; row++) {
-        size_t last = COLUMNS;
-        while (last && (!self->cells[row][last - 1] || self->cells[row][last - 1] == ' '))
-            last--;
-        for (size_t column = 0; column < last; column++) {
-            uint32_t character = self->cells[row][column];
-            text += utf8_put(text, character ? character : ' ');
-        }
-        if (last)
-            end = text;
-        *text++ = '\n';
-    }
-    *end = '\0';
-}
-
-static void type(screen_t *self, const char *keys)
-{
-    assert_int_equal(write(self->master, keys, strlen(keys)), strlen(keys));
-}
-
-/* Makes the window half as wide; the cursor's row flows into the next one, as in most terminals. */
-static void halve(screen_t *self)
-{
-    struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS / 2};
-    uint32_t *from = self->cells[self->row] + COLUMNS / 2;
-    self->columns = COLUMNS / 2;
-    if (self->column >= self->columns) {
-        memcpy(self->cells[self->row + 1], from, sizeof *from * self->columns);
-        memset(from, 0, sizeof *from * self->columns);
-        self->row++;
-        self->column -= self->columns;
-    }
-    assert_int_equal(ioctl(self->master, TIOCSWINSZ, &size), 0);
-    kill(self->child, SIGWINCH);
-}
-
-/* Waits until the screen shows exactly this. */
-static void expect(screen_t *self, const char *wanted)
-{
-    char text[ROWS * (COLUMNS * UTF8_MAX_BYTES + 1) + 1];
-    for (unsigned idle_ms = 0; idle_ms < 3000;) {
-        struct pollfd source = {.fd = self->master, .events = POLLIN};
-        render(self, text);
-        int ready = poll(&source, 1, strcmp(text, wanted) == 0 ? 60 : 20);
-        if (ready == 0 && strcmp(text, wanted) == 0)
-            return;
-        if (ready <= 0) {
-            idle_ms += 20;
-            continue;
-        }
-        ssize_t got = read(self->master, self->bytes + self->size, sizeof self->bytes - self->size);
-        if (got <= 0)
-            break;
-        self->size += (size_t)got;
-        while (show(self)) {
-        }
-    }
-    assert_string_equal(text, wanted);
-}
 
 /* --- the program's side --- */
 
@@ -303,7 +95,7 @@ static void program(void)
 
 static int start_as(void **state, const char *term)
 {
-    screen_t *self = calloc(1, sizeof *self);
+    terminal_t *self = calloc(1, sizeof *self);
     struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS};
     assert_non_null(self);
     self->columns = COLUMNS;
@@ -331,7 +123,7 @@ static int start_dumb(void **state)
 
 static int stop(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     close(self->master);
     kill(self->child, SIGKILL);
     waitpid(self->child, NULL, 0);
@@ -341,7 +133,7 @@ static int stop(void **state)
 
 static void test_line_is_entered(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "hello");
     expect(self, "> hello");
     type(self, "\r");
@@ -352,7 +144,7 @@ static void test_line_is_entered(void **state)
 
 static void test_utf8(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "caf\xC3");
     expect(self, "> caf");
     type(self, "\xA9!\x7F\x7F\xC3\xA9\xC3\xBC\xF0\x9F\x98\x80\x7F\r");
@@ -363,7 +155,7 @@ static void test_utf8(void **state)
 
 static void test_message_above_half_typed_line(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "half");
     expect(self, "> half");
     kill(self->child, SIGUSR1);
@@ -378,7 +170,7 @@ static void test_message_above_half_typed_line(void **state)
 
 static void test_message_above_long_line(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "12345678901234567890abc");
     expect(self, "> 123456789012345678\n90abc");
     kill(self->child, SIGUSR1);
@@ -394,7 +186,7 @@ static void test_message_above_long_line(void **state)
 
 static void test_message_above_exactly_full_row(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "123456789012345678");
     expect(self, "> 123456789012345678");
     kill(self->child, SIGUSR1);
@@ -405,7 +197,7 @@ static void test_message_above_exactly_full_row(void **state)
 
 static void test_interrupt_drops_the_line(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "oops\003");
     expect(self, "> oops^C\n[interrupt]\n>");
     type(self, "ok\r");
@@ -414,7 +206,7 @@ static void test_interrupt_drops_the_line(void **state)
 
 static void test_end(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     int status;
     type(self, "ab\002\004"); /* Ctrl-D in a line deletes */
     expect(self, "> a");
@@ -428,7 +220,7 @@ static void test_end(void **state)
 
 static void test_lost_terminal_is_the_end(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     int status;
     kill(self->child, SIGSTOP); /* so that SIGHUP is not what ends it */
     close(self->master);
@@ -440,7 +232,7 @@ static void test_lost_terminal_is_the_end(void **state)
 
 static void test_history(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "first\rsecond\r");
     expect(self, "> first\n[first]\n> second\n[second]\n>");
     type(self, "\033[A\033[A");
@@ -453,7 +245,7 @@ static void test_history(void **state)
 
 static void test_resize(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "hi\r123456789");
     expect(self, "> hi\n[hi]\n> 123456789");
     halve(self);
@@ -464,7 +256,7 @@ static void test_resize(void **state)
 
 static void test_completion(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "/j\t#1\r");
     expect(self, "> /join #1\n[/join #1]\n>");
     type(self, "/\t"); /* ambiguous: listed */
@@ -477,7 +269,7 @@ static void test_completion(void **state)
 
 static void test_keys_that_mean_nothing(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "\033[200~paste\033[201~\033[?1;2c\033[99;99;99~\033OZ");
     expect(self, "> paste");
     type(self, "\033");
@@ -490,7 +282,7 @@ static void test_keys_that_mean_nothing(void **state)
 
 static void test_split_sequence(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "ab\033");
     type(self, "[");
     type(self, "DX");
@@ -499,7 +291,7 @@ static void test_split_sequence(void **state)
 
 static void test_without_echo(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "quiet\rgone\r");
     expect(self, "> quiet\n[gone]\n>");
     type(self, "12345678901234567890abc\r");
@@ -508,7 +300,7 @@ static void test_without_echo(void **state)
 
 static void test_prompt_changes(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "prompt\rhi");
     expect(self, "> prompt\nnew> hi");
     type(self, "34567890123456x");
@@ -519,7 +311,7 @@ static void test_prompt_changes(void **state)
 
 static void test_suspension_restores_the_terminal(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "pause\rx");
     expect(self, "> pause\ncooked\n> x");
 }
@@ -527,14 +319,14 @@ static void test_suspension_restores_the_terminal(void **state)
 /* A child of forkpty leads an orphaned process group, where stopping is refused. */
 static void test_stop_key_does_no_harm(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "ab\032c");
     expect(self, "> abc");
 }
 
 static void test_dumb_terminal(void **state)
 {
-    screen_t *self = *state;
+    terminal_t *self = *state;
     type(self, "hi");
     expect(self, "> hi");
     kill(self->child, SIGUSR1);
