@@ -19,7 +19,8 @@ static const char *zap_decide(const zap_options_t *self, const char *domain, con
         zframe_size(key) != KEY_BYTES) {
         return "400";
     }
-    /* The connection asking is counted already. */
+    /* The monitor counts, a moment later: the quota is soft by the handshakes under way, which the
+     * descriptors kept free allow for. */
     if (counter_get(&self->counters->connections) > self->connections_max) {
         counter_add(&self->counters->connections_refused, 1);
         LOG(self->log, LEVEL_WARN, log_event("connection_refused"),
