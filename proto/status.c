@@ -32,12 +32,15 @@ const char *status_text(status_t status)
     return "unknown status";
 }
 
-status_t status_from_wire(unsigned long long code)
+status_t status_from_code(unsigned long long code)
 {
-    if (code >= STATUS_FIRST_LOCAL)
-        return STATUS_MALFORMED;
     for (size_t i = 0; i < table_count; i++)
         if ((unsigned long long)table[i].status == code)
             return table[i].status;
     return STATUS_MALFORMED;
+}
+
+status_t status_from_wire(unsigned long long code)
+{
+    return code < STATUS_FIRST_LOCAL ? status_from_code(code) : STATUS_MALFORMED;
 }

@@ -22,6 +22,10 @@ const char *status_name(status_t status);
 /* One sentence for people, without a final stop. Static storage. */
 const char *status_text(status_t status);
 
+/* The status of a code from this machine, local ones included; one that this version's table
+ * doesn't know becomes STATUS_MALFORMED: known to be a refusal, and no more. */
+status_t status_from_code(unsigned long long code);
+
 /* The status of a wire code; a code this version doesn't know becomes STATUS_MALFORMED. */
 status_t status_from_wire(unsigned long long code);
 

@@ -135,20 +135,6 @@ static void write_number(buffer_t *out, uint64_t value)
 /* How many objects the outer array of each kind has, the fields last. */
 static const uint8_t outer_count[] = {4, 5, 4};
 
-/* A status of another version's table: known to be a refusal, and no more. */
-static status_t status_of(uint64_t code)
-{
-    switch (code) {
-#define STATUS(name, number, text)                                                                 \
-    case number:                                                                                   \
-        return STATUS_##name;
-#include "proto/status.def"
-#undef STATUS
-    default:
-        return STATUS_MALFORMED;
-    }
-}
-
 /* Everything before the fields. */
 static status_t read_head(local_message_t *out, reader_t *in, unsigned accept)
 {
@@ -164,7 +150,7 @@ static status_t read_head(local_message_t *out, reader_t *in, unsigned accept)
     out->verb = (local_verb_t)verb;
     out->id = id;
     if (kind == MESSAGE_REPLY)
-        out->status = status_of(read_number(in));
+        out->status = status_from_code(read_number(in));
     return reader_ok(in) && array == ARRAY_OF_0 + outer_count[kind] ? STATUS_OK : STATUS_MALFORMED;
 }
 

@@ -5,12 +5,11 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "tests/splitmix.h"
+
 uint64_t chance_next(chance_t *self)
 {
-    uint64_t z = (self->state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return splitmix_next(&self->state);
 }
 
 uint64_t chance_below(chance_t *self, uint64_t bound)

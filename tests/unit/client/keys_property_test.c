@@ -6,6 +6,8 @@
  */
 #include "tests/unit/client/keys_world.h"
 
+#include "tests/splitmix.h"
+
 #include "client/keys/kdf.h"
 #include "client/keys/key_schedule.h"
 #include "client/keys/member_path.h"
@@ -33,11 +35,7 @@ typedef struct {
 
 static uint64_t draw(world_t *self)
 {
-    self->seed += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = self->seed;
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
+    return splitmix_next(&self->seed);
 }
 
 static bool chance(world_t *self, unsigned percent)

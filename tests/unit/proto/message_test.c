@@ -12,16 +12,13 @@
 
 #include "proto/memory.h"
 #include "proto/message_fields.h"
+#include "tests/splitmix.h"
 
 static uint64_t seed = 1;
 
-/* splitmix64, https://prng.di.unimi.it/splitmix64.c */
 static uint64_t next_random(void)
 {
-    uint64_t z = (seed += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return splitmix_next(&seed);
 }
 
 static size_t random_below(size_t bound)
