@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MPL-2.0
+# How the tests are built and run; the Makefile includes it.
+
+UNIT_SRC := $(sort $(wildcard tests/unit/*/*_test.c))
+UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
+
+# A unit test links the layers it may use, and no other.
+$(BUILD)/tests/unit/proto/%: $(BUILD)/tests/unit/proto/%.o $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PROTO_LIBS) -lcmocka
+$(BUILD)/tests/unit/broker/%: $(BUILD)/tests/unit/broker/%.o $(BUILD)/libbroker.a $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(BROKER_LIBS) $(PROTO_LIBS) -lcmocka
+$(BUILD)/tests/unit/client/%: $(BUILD)/tests/unit/client/%.o $(BUILD)/libclient.a $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) $(PROTO_LIBS) -lcmocka
+
+# Programs of the tests that need both sides: simulation, benchmarks, the demo's attempt to open what isn't one's own.
+WORLD_LIBS = $(BUILD)/libclient.a $(BUILD)/libbroker.a $(BUILD)/libproto.a
+WORLD_LINK = $(BROKER_LIBS) $(CLIENT_LIBS) $(PROTO_LIBS)
+SIMULATION_SRC := $(sort $(wildcard tests/simulation/*.c))
+BENCH_SRC := $(sort $(wildcard tests/bench/*_bench.c tests/bench/broker_load.c))
+BENCH := $(BENCH_SRC:%.c=$(BUILD)/%)
+BENCH_PARTS := $(call obj,$(filter-out $(BENCH_SRC),$(sort $(wildcard tests/bench/*.c))))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
+REPLAY := $(FUZZ_SRC:%_fuzz.c=$(BUILD)/%_replay)
+
+$(BUILD)/simulate: $(call obj,$(SIMULATION_SRC)) $(WORLD_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BENCH_PARTS) $(WORLD_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK) -lm
+$(BUILD)/tests/demo/%: $(BUILD)/tests/demo/%.o $(WORLD_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
+$(BUILD)/tests/fuzz/%_replay: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/replay_main.o $(WORLD_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
+$(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK)
+
+.PHONY: unit tools
+unit: $(UNIT)
+tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open
+
+# --- What people call -------------------------------------------------------------------------
+
+SEEDS ?= 200
+E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*_test.py))
+
+.PHONY: test test-quick test-san test-tsan layering simulate
+test:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory -s -j2 all unit tools
+	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap $(SEEDS)' \
+		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)')
+# The same without the end-to-end part, for every change.
+test-quick:
+	@$(MAKE) --no-print-directory -s -j2 all unit tools
+	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap 50' $(REPLAY:%='% --tap tests/fuzz/corpus')
+# Under sanitizers: units, a short simulation, the fuzzers' corpora, and real processes.
+test-san:
+	@$(MAKE) --no-print-directory -s -j2 all unit tools
+	@TEST_TIMEOUT=900 tests/run --jobs 2 $(UNIT) '$(BUILD)/simulate --tap 20' $(REPLAY:%='% --tap tests/fuzz/corpus') \
+		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)'
+test-tsan:
+	@$(MAKE) --no-print-directory -s -j2 all unit
+	@# libzmq and RocksDB are not instrumented: what happens inside them is not ours to judge.
+	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter %/mailbox_pair_test %/actor_loop_test %/engine_screens_test %/link_socket_test %/home_socket_test %/router_test,$(UNIT)) \
+		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)'
+layering: all
+	@tests/run 'tests/layering $(BUILD)'
+simulate: $(BUILD)/simulate
+	$(BUILD)/simulate $(SEEDS)
+
+.PHONY: bench
+bench:
+	@.ci/setup build
+	@$(MAKE) --no-print-directory -s -j2 all $(BENCH)
+	@tests/bench/run $(BUILD)
+
+FUZZ_S ?= 60
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZ_SRC:%.c=$(BUILD)/%)
+fuzz:
+	@.ci/setup check
+	@$(MAKE) --no-print-directory -s -j2 BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link fuzzers
+	@for target in $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC)); do \
+		echo "== $$target, $(FUZZ_S) s"; mkdir -p build/fuzz/found/$$target; \
+		build/fuzz/tests/fuzz/$${target}_fuzz -max_total_time=$(FUZZ_S) -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/found/$$target- build/fuzz/found/$$target tests/fuzz/corpus/$$target \
+			>build/fuzz/found/$$target.log 2>&1 || { tail -n 40 build/fuzz/found/$$target.log; exit 1; }; \
+		grep -E 'number_of_executed|peak_rss' build/fuzz/found/$$target.log; \
+	done
+
+# The README's commands in an empty Debian root.
+.PHONY: fresh-test
+fresh-test:
+	@.ci/setup fresh
+	@tests/fresh/run
