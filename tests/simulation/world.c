@@ -23,6 +23,12 @@ void world_fail(world_t *self, const char *format, ...)
     va_end(arguments);
 }
 
+void world_observe(world_t *self, size_t client_or_broker)
+{
+    if (self->observe && !self->failure[0])
+        self->observe(self->observe_context, self, client_or_broker);
+}
+
 static moment_t moment(const world_t *self)
 {
     return (moment_t){1700000000000u + self->now_ms, self->now_ms};
@@ -63,45 +69,56 @@ static void show(world_t *self, size_t client, const frames_t *frames)
     }
 }
 
-/* As core.h asks: the transaction first, then link and frames, then mail, then screens. */
-static void carry_out(world_t *self, size_t client, unsigned side, effects_t *effects)
+/* Moves the effects' letters to the other side's next turn. */
+static void post(world_t *self, size_t client, unsigned side, effects_t *effects)
+{
+    for (size_t i = 0; i < effects->mail.count; i++) {
+        event_t event = {.at_ms = self->now_ms,
+                         .kind = EVENT_MAIL,
+                         .client = client,
+                         .side = 1 - side,
+                         .life = self->nodes[client].life,
+                         .bytes = effects->mail.items[i].bytes};
+        effects->mail.items[i].bytes = (buffer_t){0}; /* transferred */
+        world_event_add(self, &event);
+    }
+}
+
+/* As core.h asks: the transaction first, then link and frames, then mail, then screens. False if
+ * the client crashed on the way. */
+static bool carry_out(world_t *self, size_t client, unsigned side, effects_t *effects)
 {
     node_t *node = &self->nodes[client];
-    self->steps++;
     bool crashes = chance_hits(&self->chance, self->options.client_crash);
     bool is_late = chance_hits(&self->chance, 6000);
-    if (crashes && !is_late) {
-        world_crash(self, client);
-        effects_wipe(effects);
-        return;
-    }
+    if (crashes && !is_late)
+        return false;
     if (effects->fatal)
         world_fail(self, "c%zu side %u can't go on: %s %s", client, side,
                    status_name(effects->fatal), effects->fatal_reason);
     if (vault_apply(node->vaults[side], &effects->writes))
         world_fail(self, "the vault of c%zu failed", client);
-    if (crashes) {
-        world_crash(self, client);
-        effects_wipe(effects);
-        return;
-    }
+    if (crashes)
+        return false;
     if (effects->link == LINK_OPEN)
         world_link_open(self, client, side);
     else if (effects->link == LINK_CLOSE)
         world_link_close(self, client, side);
     for (size_t i = 0; i < effects->frames.count; i++)
         world_send_to_broker(self, client, side, &effects->frames.items[i].bytes);
-    for (size_t i = 0; i < effects->mail.count; i++) {
-        event_t event = {.at_ms = self->now_ms,
-                         .kind = EVENT_MAIL,
-                         .client = client,
-                         .side = 1 - side,
-                         .life = node->life,
-                         .bytes = effects->mail.items[i].bytes};
-        effects->mail.items[i].bytes = (buffer_t){0}; /* transferred */
-        world_event_add(self, &event);
-    }
-    show(self, client, &effects->screens);
+    post(self, client, side, effects);
+    return true;
+}
+
+static void step(world_t *self, size_t client, unsigned side, effects_t *effects)
+{
+    self->steps++;
+    bool is_up = carry_out(self, client, side, effects);
+    if (!is_up)
+        world_crash(self, client);
+    world_observe(self, client);
+    if (is_up)
+        show(self, client, &effects->screens);
     effects_wipe(effects);
 }
 
@@ -121,7 +138,7 @@ static void start_core(world_t *self, size_t client, unsigned side)
     }
     effects_t effects = {0};
     node->cores[side]->ops->start(node->cores[side], moment(self), &effects);
-    carry_out(self, client, side, &effects);
+    step(self, client, side, &effects);
 }
 
 static void start_node(world_t *self, size_t client)
@@ -145,7 +162,7 @@ uint64_t world_request(world_t *self, size_t client, local_verb_t verb, const vo
     local_write_request(&frame, verb, id, body);
     effects_t effects = {0};
     core->ops->request(core, moment(self), SCREEN, buffer_view(&frame), &effects);
-    carry_out(self, client, SIDE_MEMBER, &effects);
+    step(self, client, SIDE_MEMBER, &effects);
     buffer_free(&frame);
     return id;
 }
@@ -234,7 +251,7 @@ static void deliver(world_t *self, event_t *event)
         core->ops->frame(core, moment(self), buffer_view(&event->bytes), &effects);
     else
         return;
-    carry_out(self, event->client, event->side, &effects);
+    step(self, event->client, event->side, &effects);
 }
 
 static uint64_t next_time(const world_t *self)
@@ -271,7 +288,7 @@ static void wake(world_t *self, size_t client)
             continue;
         effects_t effects = {0};
         core->ops->time(core, moment(self), &effects);
-        carry_out(self, client, side, &effects);
+        step(self, client, side, &effects);
     }
 }
 

@@ -58,6 +58,11 @@ typedef struct world world_t;
 typedef void world_screen_fn(void *context, world_t *world, size_t client,
                              const local_message_t *message);
 
+#define WORLD_BROKER SIZE_MAX
+/* Called after each step, when what it wrote is durable and what it sent is under way: of a client
+ * (which may have crashed in it), or of the broker. What finds something wrong calls world_fail. */
+typedef void world_observe_fn(void *context, world_t *world, size_t client_or_broker);
+
 /* An event as the broker handed it out: what an eavesdropper with the broker's log has. */
 typedef struct {
     uint8_t group[GROUP_ID_BYTES];
@@ -80,6 +85,8 @@ struct world {
     uint64_t event_order;
     world_screen_fn *screen;
     void *screen_context;
+    world_observe_fn *observe; /* NULL: nobody watches */
+    void *observe_context;
     recorded_t *recorded; /* by group in the order of their sequence */
     size_t recorded_count, recorded_capacity;
     uint64_t steps, turns, crashes, losses;
@@ -100,6 +107,8 @@ void world_crash(world_t *self, size_t client);
 /* NULL if it was never handed out. */
 const recorded_t *world_recorded(const world_t *self, const uint8_t *group, uint64_t sequence);
 void world_fail(world_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void world_observe(world_t *self, size_t client_or_broker);
 
 /* world_broker.c */
 void world_broker_start(world_t *self);

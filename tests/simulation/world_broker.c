@@ -75,6 +75,7 @@ void world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
     status_t status = write_units(self, &crashes);
     if (crashes) {
         crash(self);
+        world_observe(self, WORLD_BROKER);
         return;
     }
     rules_finish(self->rules, status);
@@ -83,6 +84,7 @@ void world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
         world_record(self, output.frame);
         world_send_to_client(self, output.peer, output.frame, output.pushes && !output.replies);
     }
+    world_observe(self, WORLD_BROKER);
 }
 
 void world_broker_register(world_t *self, const identity_t *identity)
