@@ -69,6 +69,13 @@ layering: all
 simulate: $(BUILD)/simulate
 	$(BUILD)/simulate $(SEEDS)
 
+# Defects planted in the product, one at a time: each must be noticed by the check that its patch names.
+.PHONY: mutants
+mutants:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/simulate unit
+	@BUILD=$(BUILD) tests/simulation/mutants/run $(MUTANTS)
+
 .PHONY: bench
 bench:
 	@.ci/setup build
