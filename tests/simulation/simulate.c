@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/simulation/ledger.h"
+#include "tests/simulation/invariants.h"
 #include "tests/simulation/play.h"
 
 static world_options_t options_of(uint64_t seed, bool is_loud)
@@ -34,7 +34,7 @@ static bool run(uint64_t seed, bool is_loud)
     play_t play = {.chance = {.state = seed ^ 0xac7}};
     play.world = world_new(&options, play_screen, &play);
     world_t *world = play.world;
-    ledger_open(world);
+    invariants_t *invariants = invariants_new(world);
     uint64_t longest_gap_ms = chance_hits(&play.chance, 5000) ? 1500 : 150;
     unsigned deeds = 40 + (unsigned)chance_below(&play.chance, 120);
     for (unsigned i = 0; i < deeds && !world->failure[0]; i++) {
@@ -62,7 +62,7 @@ static bool run(uint64_t seed, bool is_loud)
                (unsigned long long)play.refusals, (unsigned long long)world->steps,
                (unsigned long long)world->turns, (unsigned long long)world->crashes,
                (unsigned long long)world->losses);
-    ledger_close();
+    invariants_destroy(&invariants);
     world_destroy(&world);
     play_free(&play);
     return is_good;
