@@ -248,6 +248,29 @@ static void test_what_does_not_verify_is_not_served(void **state)
     buffer_free(&request);
 }
 
+/* Bob is in; somebody else, the broker even, says that he left. */
+static void test_only_who_leaves_can_say_so(void **state)
+{
+    room_t *self = *state;
+    commit_sent(self);
+    peer_reply(&self->ada, VERB_commit, self->commit_id, STATUS_OK,
+               &(commit_reply_t){.sequence = 2});
+    assert_int_equal(mail_out(&self->ada, MAIL_SERVED), STATUS_OK);
+    const identity_t *signers[] = {self->ada.identity, self->bob};
+    for (size_t i = 0; i < 2; i++) {
+        buffer_t statement = {0};
+        identity_make_leave(signers[i], self->group, 1, 2, &statement);
+        pending_leave_record_t leave = {.name = *identity_name(self->bob),
+                                        .statement = buffer_view(&statement)};
+        memcpy(leave.group, self->group, GROUP_ID_BYTES);
+        peer_time(&self->ada, 1000);
+        round_of(self, NULL, &leave);
+        bool is_served = peer_asked(&self->ada, VERB_commit, NULL, NULL) != 0;
+        assert_int_equal(is_served, signers[i] == self->bob);
+        buffer_free(&statement);
+    }
+}
+
 /* Only the member side, which verifies what it is told, makes the tree go. */
 static void test_a_refusal_does_not_erase_the_tree(void **state)
 {
@@ -296,6 +319,7 @@ int main(void)
         ROOM_TEST(test_lost_ack_is_found_in_the_winner),
         ROOM_TEST(test_another_winner_is_a_fork),
         ROOM_TEST(test_what_does_not_verify_is_not_served),
+        ROOM_TEST(test_only_who_leaves_can_say_so),
         ROOM_TEST(test_a_refusal_does_not_erase_the_tree),
         ROOM_TEST(test_pass_ends_when_both_polls_did),
     };

@@ -9,6 +9,7 @@ static void test_joined_by_welcome(void **state)
     room_t *self = *state;
     expect_line(self, "!joined", NULL);
     expect_line(self, NULL, NULL);
+    assert_int_equal(peer_rows(&self->bob, ROW_JOIN), 0); /* its prekey is erased */
 }
 
 static void test_lines_wait_for_the_proof_and_keep_their_order(void **state)
@@ -139,6 +140,24 @@ static void test_forged_commit_changes_nothing(void **state)
     expect_line(self, "!rekeyed", NULL);
 }
 
+/* An admin's device was copied, or the admin cheats: the group may have been split. */
+static void test_two_commits_of_one_epoch_are_told(void **state)
+{
+    room_t *self = *state;
+    expect_line(self, "!joined", NULL);
+    prepared_commit_t *other = NULL;
+    assert_int_equal(commit_build(self->holder, self->alice, &(commit_plan_t){0}, &other),
+                     STATUS_OK);
+    adopt(self, &(commit_plan_t){0});
+    push_event(self, ++self->sequence, EVENT_COMMIT, "alice", buffer_view(&self->last_commit));
+    expect_line(self, "!rekeyed", NULL);
+    push_event(self, ++self->sequence, EVENT_COMMIT, "alice", buffer_view(&self->last_commit));
+    expect_line(self, "!undecryptable", NULL); /* the same again is a replay */
+    push_event(self, ++self->sequence, EVENT_COMMIT, "alice", buffer_view(&other->commit));
+    expect_line(self, "!fork", NULL);
+    prepared_commit_destroy(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +170,7 @@ int main(void)
         ROOM_TEST(test_gaps_and_duplicates_by_number),
         ROOM_TEST(test_a_lost_push_makes_a_poll),
         ROOM_TEST(test_forged_commit_changes_nothing),
+        ROOM_TEST(test_two_commits_of_one_epoch_are_told),
     };
     if (sodium_init() < 0)
         return 2;

@@ -133,11 +133,15 @@ static void test_leaving_erases_keys_and_keeps_history(void **state)
     room_t *self = *state;
     alice_says(self, "one");
     prove_alice(self, true);
+    assert_int_not_equal(peer_rows(&self->bob, ROW_KEYS), 0);
     local_leave_request_t leave = {.name = *holder_group_name(self->holder)};
     peer_request(&self->bob, LOCAL_VERB_leave, 90, &leave);
     peer_answer(&self->bob, VERB_leave, STATUS_OK,
                 &(leave_reply_t){.sequence = self->sequence + 1});
     assert_int_equal(peer_told(&self->bob, LOCAL_VERB_leave), STATUS_OK);
+    static const row_kind_t erased[] = {ROW_KEYS, ROW_MEMBER, ROW_WAITING, ROW_JOIN, ROW_OUTBOX};
+    for (size_t i = 0; i < sizeof erased / sizeof erased[0]; i++)
+        assert_int_equal(peer_rows(&self->bob, erased[i]), 0);
     peer_stop(&self->bob);
     peer_start(&self->bob);
     local_history_request_t history = {.name = leave.name, .last = 10};

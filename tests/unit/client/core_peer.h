@@ -15,6 +15,7 @@
 
 #include "client/core/core.h"
 #include "client/core/vault_memory.h"
+#include "client/core/vault_rows.h"
 #include "client/keys/identity.h"
 #include "client/local/local.h"
 #include "proto/memory.h"
@@ -194,6 +195,25 @@ static inline status_t peer_told(peer_t *self, local_verb_t verb)
     local_message_wipe(&message);
     buffer_free(&frame);
     return status;
+}
+
+static inline bool peer_count_row(void *context, bytes_t key, bytes_t value)
+{
+    (void)key;
+    (void)value;
+    ++*(size_t *)context;
+    return true;
+}
+
+/* How many rows of a kind the vault holds. */
+static inline size_t peer_rows(peer_t *self, row_kind_t kind)
+{
+    row_key_t prefix = row_key(kind);
+    size_t count = 0;
+    assert_int_equal(vault_range(self->vault, row_key_view(&prefix), (bytes_t){0}, false,
+                                 peer_count_row, &count),
+                     STATUS_OK);
+    return count;
 }
 
 static inline void peer_stop(peer_t *self)
