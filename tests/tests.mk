@@ -30,6 +30,10 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BENCH_PARTS) $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK) -lm
 $(BUILD)/tests/demo/%: $(BUILD)/tests/demo/%.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
+AUDIT := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/audit/*.c)))
+AUDIT_TESTS := $(sort $(wildcard tests/audit/*_test.py))
+$(BUILD)/tests/audit/%: $(BUILD)/tests/audit/%.o $(WORLD_LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/fuzz/%_replay: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/replay_main.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
@@ -37,7 +41,7 @@ $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
 
 .PHONY: unit tools
 unit: $(UNIT)
-tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open
+tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open $(AUDIT)
 
 # --- What people call -------------------------------------------------------------------------
 
@@ -49,7 +53,7 @@ test:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
 	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap $(SEEDS)' \
-		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)')
+		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)')
 # The same without the end-to-end part, for every change.
 test-quick:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
@@ -64,6 +68,12 @@ test-tsan:
 	@# libzmq and RocksDB are not instrumented: what happens inside them is not ours to judge.
 	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter %/mailbox_pair_test %/actor_loop_test %/engine_screens_test %/link_socket_test %/home_socket_test %/router_test,$(UNIT)) \
 		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)'
+# Is a text, password or key anywhere that it must not be?
+.PHONY: audit
+audit:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory -s -j2 all $(AUDIT)
+	@tests/run --jobs 1 $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)')
 layering: all
 	@tests/run 'tests/layering $(BUILD)'
 simulate: $(BUILD)/simulate
