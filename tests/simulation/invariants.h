@@ -11,6 +11,8 @@ typedef struct invariants invariants_t;
 /* Watches from now on, as the world's observer: one at a time in a process. The world is borrowed.
  */
 invariants_t *invariants_new(world_t *world);
+/* What is checked once, when the run is over. */
+void invariants_finish(invariants_t *self);
 void invariants_destroy(invariants_t **self);
 
 #endif

@@ -51,6 +51,8 @@ static bool run(uint64_t seed, bool is_loud)
         check_everything(&play);
     if (!world->failure[0])
         check_secrecy(&play);
+    if (!world->failure[0])
+        invariants_finish(invariants);
     bool is_good = !world->failure[0];
     if (!is_good)
         printf("seed %llu failed: %s\n", (unsigned long long)seed, world->failure);
