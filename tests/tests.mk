@@ -39,6 +39,17 @@ $(BUILD)/tests/fuzz/%_replay: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/r
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK)
 
+# The programs as they are, with what they make durable and the wall clock caught by the linker.
+REHEARSAL := $(BUILD)/rehearsal/conclaved $(BUILD)/rehearsal/conclave
+wrapped = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
+REHEARSAL_PARTS := $(call obj,tests/rehearsal/durable_write.c tests/rehearsal/wall_clock.c)
+$(BUILD)/rehearsal/conclaved: $(call obj,broker/main.c tests/rehearsal/broker_writes.c) $(REHEARSAL_PARTS) $(BUILD)/libbroker.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(call wrapped,rocksdb_write renameat clock_gettime) -o $@ $^ $(BROKER_LIBS) $(PROTO_LIBS)
+$(BUILD)/rehearsal/conclave: $(call obj,client/main.c tests/rehearsal/client_writes.c) $(REHEARSAL_PARTS) $(BUILD)/libclient.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(call wrapped,sqlite3_step sqlite3_exec sqlite3_wal_checkpoint_v2 renameat linkat clock_gettime) -o $@ $^ $(CLIENT_LIBS) $(PROTO_LIBS)
+
 .PHONY: unit tools
 unit: $(UNIT)
 tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open $(AUDIT)
@@ -51,9 +62,10 @@ E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*
 .PHONY: test test-quick test-san test-tsan layering simulate
 test:
 	@.ci/setup test
-	@$(MAKE) --no-print-directory -s -j2 all unit tools
+	@$(MAKE) --no-print-directory -s -j2 all unit tools $(REHEARSAL)
 	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap $(SEEDS)' \
-		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)')
+		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
+		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8'
 # The same without the end-to-end part, for every change.
 test-quick:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
@@ -85,6 +97,13 @@ mutants:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/simulate unit
 	@BUILD=$(BUILD) tests/simulation/mutants/run $(MUTANTS)
+
+# Killed at every durable write (some eight minutes), and the other faults; `make test` takes some of the writes.
+.PHONY: rehearsal
+rehearsal:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory -s -j2 $(REHEARSAL)
+	@/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD)
 
 .PHONY: bench
 bench:
