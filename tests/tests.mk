@@ -23,7 +23,7 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 REPLAY := $(FUZZ_SRC:%_fuzz.c=$(BUILD)/%_replay)
 
 # The simulation listens to what the clients derive, seal and store.
-SIMULATION_WRAPS := kdf kdf_plain secret_tree_keep crypto_aead_chacha20poly1305_ietf_encrypt message_seal wrap_seal vault_apply core_destroy
+SIMULATION_WRAPS := kdf kdf_plain secret_tree_keep crypto_aead_chacha20poly1305_ietf_encrypt message_seal wrap_seal vault_apply core_destroy group_state_apply_commit
 $(BUILD)/simulate: $(call obj,$(SIMULATION_SRC)) $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) $(SIMULATION_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BENCH_PARTS) $(WORLD_LIBS)
