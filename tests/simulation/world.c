@@ -53,6 +53,7 @@ static void make_node(world_t *self, size_t client)
     node->vaults[SIDE_MEMBER] = vault_memory_new();
     node->vaults[SIDE_ADMIN] = vault_memory_new();
     node->restart_at = UINT64_MAX;
+    node->chance.state = self->options.seed ^ (uint64_t)(client + 1) << 40;
     node->is_gone = self->options.absent >> client & 1;
 }
 
@@ -65,7 +66,6 @@ world_t *world_new(const world_options_t *options, world_screen_fn *screen, void
 {
     world_t *self = mem_zalloc(1, sizeof *self);
     self->options = *options;
-    self->chance.state = options->seed;
     chance_seed_sodium(options->seed);
     self->screen = screen;
     self->screen_context = context;

@@ -41,6 +41,7 @@ typedef struct {
 typedef struct {
     name_t name;
     identity_t *identity;
+    chance_t chance; /* its own: of its connections and new starts, faults aside */
     vault_t *vaults[SIDES];
     core_t *cores[SIDES]; /* NULL while it is down */
     connection_t links[SIDES];
@@ -73,7 +74,6 @@ typedef struct {
 
 struct world {
     world_options_t options;
-    chance_t chance;
     uint64_t now_ms;
     store_t *store;
     rules_t *rules;

@@ -55,7 +55,7 @@ static void crash(world_t *self)
             if (!link->is_open)
                 continue;
             link->is_open = false;
-            event_t event = {.at_ms = self->now_ms + chance_below(&self->chance, 300),
+            event_t event = {.at_ms = self->now_ms + chance_below(&self->nodes[client].chance, 300),
                              .kind = EVENT_LINK,
                              .client = client,
                              .side = side,

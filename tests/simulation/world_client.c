@@ -36,7 +36,7 @@ void world_crash(world_t *self, size_t client)
 {
     self->tally.crashes++;
     self->nodes[client].crashes++;
-    world_stop(self, client, chance_below(&self->chance, RESTART_MS));
+    world_stop(self, client, chance_below(&self->nodes[client].chance, RESTART_MS));
 }
 
 void world_bury(world_t *self, size_t client)
