@@ -35,9 +35,9 @@ AUDIT_TESTS := $(sort $(wildcard tests/audit/*_test.py))
 $(BUILD)/tests/audit/%: $(BUILD)/tests/audit/%.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/fuzz/%_replay: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/replay_main.o $(WORLD_LIBS)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK) -lcmocka
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
-	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK) -lcmocka
 
 # The programs as they are, with what they make durable and the wall clock caught by the linker.
 REHEARSAL := $(BUILD)/rehearsal/conclaved $(BUILD)/rehearsal/conclave
@@ -111,19 +111,15 @@ bench:
 	@$(MAKE) --no-print-directory -s -j2 all $(BENCH)
 	@tests/bench/run $(BUILD)
 
+# Seconds a target, and which: FUZZ_TARGETS="frame rules". FUZZ_JOBS at a time.
 FUZZ_S ?= 60
+FUZZ_TARGETS ?= $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC))
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZ_SRC:%.c=$(BUILD)/%)
 fuzz:
 	@.ci/setup check
 	@$(MAKE) --no-print-directory -s -j2 BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link fuzzers
-	@for target in $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC)); do \
-		echo "== $$target, $(FUZZ_S) s"; mkdir -p build/fuzz/found/$$target; \
-		build/fuzz/tests/fuzz/$${target}_fuzz -max_total_time=$(FUZZ_S) -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/found/$$target- build/fuzz/found/$$target tests/fuzz/corpus/$$target \
-			>build/fuzz/found/$$target.log 2>&1 || { tail -n 40 build/fuzz/found/$$target.log; exit 1; }; \
-		grep -E 'number_of_executed|peak_rss' build/fuzz/found/$$target.log; \
-	done
+	@FUZZ_S=$(FUZZ_S) tests/fuzz/run build/fuzz $(FUZZ_TARGETS)
 
 # The README's commands in an empty Debian root.
 .PHONY: fresh-test
