@@ -23,7 +23,7 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 REPLAY := $(FUZZ_SRC:%_fuzz.c=$(BUILD)/%_replay)
 
 # The simulation listens to what the clients derive, seal and store.
-SIMULATION_WRAPS := kdf kdf_plain secret_tree_keep crypto_aead_chacha20poly1305_ietf_encrypt message_seal wrap_seal vault_apply core_destroy group_state_apply_commit
+SIMULATION_WRAPS := kdf kdf_plain secret_tree_keep crypto_aead_chacha20poly1305_ietf_encrypt message_seal wrap_seal vault_apply core_destroy
 $(BUILD)/simulate: $(call obj,$(SIMULATION_SRC)) $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) $(SIMULATION_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BENCH_PARTS) $(WORLD_LIBS)
@@ -35,20 +35,9 @@ AUDIT_TESTS := $(sort $(wildcard tests/audit/*_test.py))
 $(BUILD)/tests/audit/%: $(BUILD)/tests/audit/%.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/fuzz/%_replay: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/replay_main.o $(WORLD_LIBS)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK) -lcmocka
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
-	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK) -lcmocka
-
-# The programs as they are, with what they make durable and the wall clock caught by the linker.
-REHEARSAL := $(BUILD)/rehearsal/conclaved $(BUILD)/rehearsal/conclave
-wrapped = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
-REHEARSAL_PARTS := $(call obj,tests/rehearsal/durable_write.c tests/rehearsal/wall_clock.c)
-$(BUILD)/rehearsal/conclaved: $(call obj,broker/main.c tests/rehearsal/broker_writes.c) $(REHEARSAL_PARTS) $(BUILD)/libbroker.a $(BUILD)/libproto.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $(call wrapped,rocksdb_write renameat clock_gettime) -o $@ $^ $(BROKER_LIBS) $(PROTO_LIBS)
-$(BUILD)/rehearsal/conclave: $(call obj,client/main.c tests/rehearsal/client_writes.c) $(REHEARSAL_PARTS) $(BUILD)/libclient.a $(BUILD)/libproto.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $(call wrapped,sqlite3_step sqlite3_exec sqlite3_wal_checkpoint_v2 renameat linkat clock_gettime) -o $@ $^ $(CLIENT_LIBS) $(PROTO_LIBS)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK)
 
 .PHONY: unit tools
 unit: $(UNIT)
@@ -62,10 +51,9 @@ E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*
 .PHONY: test test-quick test-san test-tsan layering simulate
 test:
 	@.ci/setup test
-	@$(MAKE) --no-print-directory -s -j2 all unit tools $(REHEARSAL)
+	@$(MAKE) --no-print-directory -s -j2 all unit tools
 	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap $(SEEDS)' \
-		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
-		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8'
+		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)')
 # The same without the end-to-end part, for every change.
 test-quick:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
@@ -98,28 +86,25 @@ mutants:
 	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/simulate unit
 	@BUILD=$(BUILD) tests/simulation/mutants/run $(MUTANTS)
 
-# Killed at every durable write (some eight minutes), and the other faults; `make test` takes some of the writes.
-.PHONY: rehearsal
-rehearsal:
-	@.ci/setup test
-	@$(MAKE) --no-print-directory -s -j2 $(REHEARSAL)
-	@/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD)
-
 .PHONY: bench
 bench:
 	@.ci/setup build
 	@$(MAKE) --no-print-directory -s -j2 all $(BENCH)
 	@tests/bench/run $(BUILD)
 
-# Seconds a target, and which: FUZZ_TARGETS="frame rules". FUZZ_JOBS at a time.
 FUZZ_S ?= 60
-FUZZ_TARGETS ?= $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC))
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZ_SRC:%.c=$(BUILD)/%)
 fuzz:
 	@.ci/setup check
 	@$(MAKE) --no-print-directory -s -j2 BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link fuzzers
-	@FUZZ_S=$(FUZZ_S) tests/fuzz/run build/fuzz $(FUZZ_TARGETS)
+	@for target in $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC)); do \
+		echo "== $$target, $(FUZZ_S) s"; mkdir -p build/fuzz/found/$$target; \
+		build/fuzz/tests/fuzz/$${target}_fuzz -max_total_time=$(FUZZ_S) -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/found/$$target- build/fuzz/found/$$target tests/fuzz/corpus/$$target \
+			>build/fuzz/found/$$target.log 2>&1 || { tail -n 40 build/fuzz/found/$$target.log; exit 1; }; \
+		grep -E 'number_of_executed|peak_rss' build/fuzz/found/$$target.log; \
+	done
 
 # The README's commands in an empty Debian root.
 .PHONY: fresh-test

@@ -44,6 +44,11 @@ invariants_t *invariants_new(world_t *world)
     return self;
 }
 
+lineage_t *invariants_lineage(invariants_t *self)
+{
+    return &self->lineage;
+}
+
 void invariants_finish(invariants_t *self)
 {
     attacker_finish(self->attacker);
