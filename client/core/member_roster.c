@@ -250,8 +250,11 @@ static void resolve_one(member_core_t *self, group_t *group, const waiting_t *wa
 void member_resolve(member_core_t *self, group_t *group, const roster_member_t *entry)
 {
     size_t kept = 0;
+    bool is_stranger = !group_known(group, entry->leaf); /* proven only by its removal */
     for (size_t i = 0; i < group->waiting_count; i++) {
         waiting_t *waiting = &group->waiting[i];
+        if (waiting->leaf == entry->leaf && !group_known(group, entry->leaf))
+            member_know(self, group, entry, false); /* its messages are counted: a gap shows */
         if (waiting->leaf != entry->leaf) {
             group->waiting[kept++] = *waiting;
             continue;
@@ -262,6 +265,8 @@ void member_resolve(member_core_t *self, group_t *group, const roster_member_t *
         waiting_wipe(waiting);
     }
     group->waiting_count = kept;
+    if (is_stranger)
+        member_unknow(self, group, entry->leaf);
 }
 
 /* The first leaf that something waits for; after failures the others have their turn, so that one
