@@ -13,12 +13,10 @@ typedef struct {
     uint64_t sequence, epoch;
 } place_t;
 
-/* A gap that it was told of, before the message of this sequence; or a placeholder in the place of
- * what can't be opened. */
+/* A gap that it was told of: before the message of this sequence. */
 typedef struct {
     name_t sender;
     uint64_t sequence;
-    bool is_gap;
 } gap_t;
 
 typedef struct {
@@ -71,10 +69,9 @@ static bool visit(void *context, bytes_t key, bytes_t value)
     }
     if (line.kind == LINE_MESSAGE) {
         take_text(self, &line);
-    } else if (is_notice(&line, NOTICE_GAP) || is_notice(&line, NOTICE_UNDECRYPTABLE)) {
+    } else if (is_notice(&line, NOTICE_GAP)) {
         self->gaps = mem_realloc(self->gaps, self->gap_count + 1, sizeof *self->gaps);
-        self->gaps[self->gap_count++] =
-            (gap_t){line.who, line.sequence, is_notice(&line, NOTICE_GAP)};
+        self->gaps[self->gap_count++] = (gap_t){line.who, line.sequence};
     } else if (is_notice(&line, NOTICE_JOINED) &&
                name_equal(&line.who, &self->play->world->nodes[self->client].name)) {
         self->joined = line.sequence;
@@ -116,12 +113,10 @@ static uint64_t next_heard(const record_t *self, lineage_t *lineage, size_t text
 /* Two events may have changed places. */
 static bool was_told(const record_t *self, const name_t *sender, uint64_t from, uint64_t to)
 {
-    for (size_t i = 0; i < self->gap_count; i++) {
-        const gap_t *gap = &self->gaps[i];
-        bool is_there = gap->sequence + 1 >= from && gap->sequence <= to;
-        if (gap->is_gap ? is_there && name_equal(&gap->sender, sender) : gap->sequence == from)
+    for (size_t i = 0; i < self->gap_count; i++)
+        if (name_equal(&self->gaps[i].sender, sender) && self->gaps[i].sequence + 1 >= from &&
+            self->gaps[i].sequence <= to)
             return true;
-    }
     return false;
 }
 
