@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "client/core/mail.h"
+#include "client/core/roster_pages.h"
 
 static void restart(room_t *self)
 {
@@ -236,6 +237,43 @@ static void push_leave(room_t *self, uint32_t leaf)
     buffer_free(&statement);
 }
 
+static void test_who_left_is_not_heard(void **state)
+{
+    room_t *self = *state;
+    alice_says(self, "one");
+    prove_alice(self, true);
+    settle(self);
+    push_leave(self, 0);
+    expect_line(self, "!left", NULL);
+    alice_says(self, "still here");
+    expect_line(self, "!undecryptable", NULL);
+}
+
+static void test_a_false_roster_is_refused(void **state)
+{
+    room_t *self = *state;
+    roster_entry_record_t entries[2] = {0};
+    roster_reply_t page = {
+        .epoch = holder_epoch(self->holder), .next_leaf = UINT32_MAX, .entries = {entries, 2}};
+    for (uint32_t i = 0; i < 2; i++) {
+        const roster_member_t *member =
+            roster_table_get(holder_roster(self->holder), leaf_index(i));
+        entries[i] = (roster_entry_record_t){.leaf = i,
+                                             .name = member->name,
+                                             .epoch_added = member->epoch_added,
+                                             .role = member->role};
+        memcpy(entries[i].identity_key, member->identity_key, KEY_BYTES);
+    }
+    uint64_t next;
+    for (uint8_t flip = 0; flip < 2; flip++) {
+        entries[0].identity_key[0] ^= flip;
+        roster_pages_t *pages = roster_pages_new();
+        status_t status = roster_pages_add(pages, &page, self->alice_keys, &next);
+        assert_int_equal(status, flip ? STATUS_BAD_PROOF : STATUS_OK);
+        roster_pages_destroy(&pages);
+    }
+}
+
 static void test_leaves_of_nobody_do_not_wait(void **state)
 {
     room_t *self = *state;
@@ -353,6 +391,8 @@ int main(void)
         ROOM_TEST(test_acked_but_never_stored_is_noticed),
         ROOM_TEST(test_a_late_gap_overwrites_no_line),
         ROOM_TEST(test_endless_roster_pages_end),
+        ROOM_TEST(test_who_left_is_not_heard),
+        ROOM_TEST(test_a_false_roster_is_refused),
         ROOM_TEST(test_leaves_of_nobody_do_not_wait),
         ROOM_TEST(test_a_forged_welcome_does_not_wedge_a_join),
         ROOM_TEST(test_a_text_typed_before_a_refused_join_is_answered),
