@@ -94,7 +94,7 @@ status_t data_dir_open(data_dir_t *self, const char *path, pid_t *holder)
     if (!*path || strlen(path) >= sizeof self->path) {
         return *path ? STATUS_TOO_LARGE : STATUS_INVALID;
     }
-    strcpy(self->path, path);
+    memcpy(self->path, path, strlen(path) + 1);
     status_t status = make_path(path);
     if (status == STATUS_OK) {
         self->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -48,6 +48,7 @@ static void file_checksum(uint8_t out[static HASH_BYTES], const uint8_t *file)
 
 static void file_write(uint8_t file[static FILE_BYTES], const broker_key_t *pair)
 {
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the file has no strings */
     memcpy(file, MAGIC, MAGIC_BYTES);
     put_u32(file + MAGIC_BYTES, FORMAT);
     memcpy(file + MAGIC_BYTES + 4, pair->secret_key, KEY_BYTES);

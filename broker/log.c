@@ -127,7 +127,7 @@ static bool needs_quotes(const char *text)
 /* An escape is written whole or not at all. JSON knows no \x, so both formats use \u00XX. */
 static void line_escaped(line_t *line, const char *text)
 {
-    for (size_t i = 0; text[i] && i < LOG_TEXT_MAX; i++) {
+    for (size_t i = 0; i < LOG_TEXT_MAX && text[i]; i++) {
         unsigned char c = (unsigned char)text[i];
         char escape[8];
         int size;

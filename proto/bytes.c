@@ -20,7 +20,7 @@ static void buffer_grow(buffer_t *self, size_t needed)
         capacity *= 2;
     }
     uint8_t *data = mem_alloc(capacity);
-    if (self->size)
+    if (self->data)
         memcpy(data, self->data, self->size);
     buffer_t old = {self->data, 0, self->capacity};
     buffer_wipe(&old);

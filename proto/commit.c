@@ -154,6 +154,7 @@ static bool leaves_conflict(const commit_t *self)
 
 static void read_body(commit_t *out, reader_t *in)
 {
+    /* NOLINTNEXTLINE(misc-redundant-expression): two bytes, which happen to be alike today */
     if (reader_u8(in) != COMMIT_FORMAT || reader_u8(in) != COMMIT_KIND_PLAIN)
         in->failed = true;
     reader_copy(in, out->group, GROUP_ID_BYTES);

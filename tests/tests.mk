@@ -111,3 +111,10 @@ fuzz:
 fresh-test:
 	@.ci/setup fresh
 	@tests/fresh/run
+
+# --- Analysis ---------------------------------------------------------------------------------
+
+.PHONY: static
+static:
+	@.ci/setup check
+	@tests/static

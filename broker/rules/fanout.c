@@ -9,6 +9,7 @@
 #include "proto/commit.h"
 #include "proto/memory.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Room for the head of the push around a chunk. */
@@ -20,6 +21,7 @@ static chunk_t *add_chunk(group_t *group, uint64_t first)
         group->chunk_capacity = group->chunk_capacity ? group->chunk_capacity * 2 : 4;
         group->chunks = mem_realloc(group->chunks, group->chunk_capacity, sizeof *group->chunks);
     }
+    assert(group->chunks);
     chunk_t *chunk = &group->chunks[group->chunk_count++];
     *chunk = (chunk_t){.start = group->events.size, .end = group->events.size, .first = first};
     group->chunk_closed = false;

@@ -116,7 +116,7 @@ void session_end(rules_t *self, session_t *session, status_t why)
 
 void sessions_end_user(rules_t *self, const name_t *name, status_t why)
 {
-    for (uint8_t purpose = PURPOSE_EVENTS; purpose <= PURPOSE_DUTIES; purpose++) {
+    for (unsigned purpose = PURPOSE_EVENTS; purpose <= PURPOSE_DUTIES; purpose++) {
         user_t *user = cache_find_user(self, name);
         if (user && user->sessions[purpose])
             session_end(self, user->sessions[purpose], why);

@@ -59,6 +59,7 @@ static void reserve(store_unit_t *self, size_t more)
 static void append(store_unit_t *self, const void *bytes, size_t size)
 {
     if (size)
+        /* cppcheck-suppress nullPointer; NULL comes with size 0 only */
         memcpy(self->bytes + self->size, bytes, size);
     self->size += size;
 }

@@ -5,6 +5,7 @@
 #include "client/core/member.h"
 #include "proto/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static bool begin(member_core_t *self, poll_task_t *task)
@@ -150,6 +151,7 @@ static void welcome_without_commit(member_core_t *self, group_t *group)
 
 void member_messages_answered(member_core_t *self, status_t status, const message_t *reply)
 {
+    assert(status || reply);
     const poll_messages_reply_t *body = reply ? &reply->body.poll_messages_reply : NULL;
     uint64_t poll = self->messages.running_no;
     /* "More" without a step forward would only be the same again: not before the next period. */
@@ -172,6 +174,7 @@ void member_messages_answered(member_core_t *self, status_t status, const messag
 void member_keys_answered(member_core_t *self, const call_t *call, status_t status,
                           const message_t *reply)
 {
+    assert(status || reply);
     const poll_keys_reply_t *body = reply ? &reply->body.poll_keys_reply : NULL;
     (void)call;
     if (status) {

@@ -12,7 +12,7 @@ static const struct {
     const char *text;
     uint8_t size;
 } labels[] = {
-#define LABEL(name, text) {text, sizeof text - 1},
+#define LABEL(name, text) {(text), sizeof(text) - 1},
     KDF_LABELS(LABEL)
 #undef LABEL
 };

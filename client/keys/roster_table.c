@@ -2,6 +2,7 @@
 /* Members by leaf and by name, free leaves, Merkle hashes. */
 #include "client/keys/roster_table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,7 @@ static bool note_role(roster_table_t *self, uint32_t leaf, uint8_t role)
 
 static void set_member(roster_table_t *self, const roster_member_t *member)
 {
+    assert(self->members);
     uint32_t leaf = member->leaf;
     self->members[leaf] = *member;
     self->occupied[leaf / WORD_LEAVES] |= UINT64_C(1) << (leaf % WORD_LEAVES);

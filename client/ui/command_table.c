@@ -6,7 +6,7 @@
 
 #define FIELD(name)   offsetof(command_options_t, name)
 #define COUNT(rows)   (sizeof(rows) / sizeof(rows)[0])
-#define OPTIONS(rows) .options = rows, .option_count = COUNT(rows)
+#define OPTIONS(rows) .options = (rows), .option_count = COUNT(rows)
 #define ANY           SIZE_MAX
 
 static const option_row_t kdf_options[] = {
