@@ -79,7 +79,7 @@ install: all $(if $(shell command -v scdoc),man)
 	install -m 755 $(BUILD)/conclaved $(BUILD)/conclave $(DESTDIR)$(PREFIX)/bin
 	for page in $(wildcard $(MAN)); do \
 		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done
-	install -m 644 README.md LICENSE proto/PROTOCOL.md $(DESTDIR)$(PREFIX)/share/doc/conclave
+	install -m 644 README.md LICENSE proto/PROTOCOL.md proto/SECURITY.md $(DESTDIR)$(PREFIX)/share/doc/conclave
 
 .PHONY: format clean
 format:

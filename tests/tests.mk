@@ -35,9 +35,20 @@ AUDIT_TESTS := $(sort $(wildcard tests/audit/*_test.py))
 $(BUILD)/tests/audit/%: $(BUILD)/tests/audit/%.o $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/fuzz/%_replay: $(BUILD)/tests/fuzz/%_fuzz.o $(BUILD)/tests/fuzz/replay_main.o $(WORLD_LIBS)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(WORLD_LINK) -lcmocka
 $(BUILD)/tests/fuzz/%_fuzz: $(BUILD)/tests/fuzz/%_fuzz.o $(WORLD_LIBS)
-	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(WORLD_LINK) -lcmocka
+
+# The programs as they are, with what they make durable and the wall clock caught by the linker.
+REHEARSAL := $(BUILD)/rehearsal/conclaved $(BUILD)/rehearsal/conclave
+wrapped = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
+REHEARSAL_PARTS := $(call obj,tests/rehearsal/durable_write.c tests/rehearsal/wall_clock.c)
+$(BUILD)/rehearsal/conclaved: $(call obj,broker/main.c tests/rehearsal/broker_writes.c) $(REHEARSAL_PARTS) $(BUILD)/libbroker.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(call wrapped,rocksdb_write renameat clock_gettime) -o $@ $^ $(BROKER_LIBS) $(PROTO_LIBS)
+$(BUILD)/rehearsal/conclave: $(call obj,client/main.c tests/rehearsal/client_writes.c) $(REHEARSAL_PARTS) $(BUILD)/libclient.a $(BUILD)/libproto.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(call wrapped,sqlite3_step sqlite3_exec sqlite3_wal_checkpoint_v2 renameat linkat clock_gettime) -o $@ $^ $(CLIENT_LIBS) $(PROTO_LIBS)
 
 .PHONY: unit tools
 unit: $(UNIT)
@@ -51,9 +62,10 @@ E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*
 .PHONY: test test-quick test-san test-tsan layering simulate
 test:
 	@.ci/setup test
-	@$(MAKE) --no-print-directory -s -j2 all unit tools
+	@$(MAKE) --no-print-directory -s -j2 all unit tools $(REHEARSAL)
 	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap $(SEEDS)' \
-		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)')
+		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
+		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8'
 # The same without the end-to-end part, for every change.
 test-quick:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
@@ -86,25 +98,28 @@ mutants:
 	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/simulate unit
 	@BUILD=$(BUILD) tests/simulation/mutants/run $(MUTANTS)
 
+# Killed at every durable write (some eight minutes), and the other faults; `make test` takes some of the writes.
+.PHONY: rehearsal
+rehearsal:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory -s -j2 $(REHEARSAL)
+	@/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD)
+
 .PHONY: bench
 bench:
 	@.ci/setup build
 	@$(MAKE) --no-print-directory -s -j2 all $(BENCH)
 	@tests/bench/run $(BUILD)
 
+# Seconds a target, and which: FUZZ_TARGETS="frame rules". FUZZ_JOBS at a time.
 FUZZ_S ?= 60
+FUZZ_TARGETS ?= $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC))
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZ_SRC:%.c=$(BUILD)/%)
 fuzz:
 	@.ci/setup check
 	@$(MAKE) --no-print-directory -s -j2 BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link fuzzers
-	@for target in $(patsubst tests/fuzz/%_fuzz.c,%,$(FUZZ_SRC)); do \
-		echo "== $$target, $(FUZZ_S) s"; mkdir -p build/fuzz/found/$$target; \
-		build/fuzz/tests/fuzz/$${target}_fuzz -max_total_time=$(FUZZ_S) -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/found/$$target- build/fuzz/found/$$target tests/fuzz/corpus/$$target \
-			>build/fuzz/found/$$target.log 2>&1 || { tail -n 40 build/fuzz/found/$$target.log; exit 1; }; \
-		grep -E 'number_of_executed|peak_rss' build/fuzz/found/$$target.log; \
-	done
+	@FUZZ_S=$(FUZZ_S) tests/fuzz/run build/fuzz $(FUZZ_TARGETS)
 
 # The README's commands in an empty Debian root.
 .PHONY: fresh-test

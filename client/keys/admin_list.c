@@ -107,12 +107,13 @@ bool admin_list_read(admin_list_t *self, reader_t *in)
     for (; self->count < count; self->count++) {
         group_admin_t *admin = &self->items[self->count];
         admin->leaf = reader_u32(in);
-        admin->is_known = reader_u8(in) == 1;
+        uint8_t known = reader_u8(in);
+        admin->is_known = known == 1;
         if (admin->is_known) {
             admin->name = name8_read(in);
             reader_copy(in, admin->identity_key, KEY_BYTES);
         }
-        if (!reader_ok(in) || (self->count && admin->leaf <= admin[-1].leaf))
+        if (!reader_ok(in) || known > 1 || (self->count && admin->leaf <= admin[-1].leaf))
             return false;
     }
     return true;

@@ -26,6 +26,7 @@ class Broker:
         self.world = world
         self.data = data or os.path.join(world.dir, "broker")
         self.args = list(args)
+        self.env = world.env
         self.listen = "tcp://127.0.0.1:*"
         self.process = None
         self.log = os.path.join(world.dir, "broker.log")
@@ -45,7 +46,7 @@ class Broker:
         self.process = subprocess.Popen(
             [os.path.join(BUILD, "conclaved"), "--data", self.data, "--listen", self.listen, "--log-format", "json",
              "--log-level", "debug", *self.args],
-            stdin=subprocess.DEVNULL, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.world.env)
+            stdin=subprocess.DEVNULL, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.env)
         wait_for(lambda: os.path.exists(self.url_file) or self.process.poll() is not None, 20, "the broker is ready")
         if self.process.poll() is not None:
             raise AssertionError("conclaved ended at start: " + self.log_text()[-2000:])
@@ -77,7 +78,7 @@ class Running:
     def __init__(self, user, args, stdin=subprocess.PIPE):
         self.args = args
         self.process = subprocess.Popen(user.command(args), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env=user.world.env)
+                                        env=user.env)
         self.lines = []
         self.queue = queue.Queue()
         self.errors = []
@@ -127,6 +128,7 @@ class User:
     def __init__(self, world, name, password="correct horse"):
         self.world = world
         self.name = name
+        self.env = world.env
         self.home = os.path.join(world.dir, "home-" + name)
         self.password_file = os.path.join(world.dir, "password-" + name)
         self.set_password(password)
@@ -141,7 +143,7 @@ class User:
 
     def run(self, *args, input=None, timeout=60):
         return subprocess.run(self.command(args), input=input, capture_output=True, text=True, timeout=timeout * SLOW,
-                              env=self.world.env, check=False,
+                              env=self.env, check=False,
                               **({} if input is not None else {"stdin": subprocess.DEVNULL}))
 
     def ok(self, *args, input=None, timeout=60):

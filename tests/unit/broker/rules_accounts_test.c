@@ -159,6 +159,13 @@ static void a_token_is_good_on_its_connection_only(void **state)
     assert_int_equal(link_ask(&other, VERB_groups, &groups), STATUS_BAD_TOKEN);
     other.token_size = 0;
     assert_int_equal(link_ask(&other, VERB_groups, &groups), STATUS_NOT_LOGGED_IN);
+    /* Nor on one that has a session of its own. */
+    link_t *third = &self->alice.duties;
+    uint8_t own[TOKEN_BYTES];
+    memcpy(own, third->token, TOKEN_BYTES);
+    memcpy(third->token, link->token, TOKEN_BYTES);
+    assert_int_equal(link_ask(third, VERB_groups, &groups), STATUS_WRONG_CONNECTION);
+    memcpy(third->token, own, TOKEN_BYTES);
     /* The same routing id with another CURVE key is another connection. */
     rules_peer_t address = link->address;
     link->address.curve_key[0] ^= 1;

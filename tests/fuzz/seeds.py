@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MPL-2.0
+"""Writes the fuzz targets' seeds that are made by hand: tests/fuzz/seeds.py, in the root. What fuzzing found is kept beside them."""
+import os
+import struct
+
+import msgpack
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'corpus')
+
+
+def name8(text):
+    return bytes([len(text)]) + text.encode()
+
+
+def identity(passes, memory, name='alice'):
+    return (b'CONCLAVE' + struct.pack('>HQQ', 1, passes, memory) + bytes(16) + bytes(32) + name8(name) + bytes(24) + bytes(80))
+
+
+def welcome(depth, leaf, admins):
+    out = b'\1' + bytes(16) + name8('room') + struct.pack('>Q', 3) + bytes(32) + struct.pack('>IB', leaf, depth) + bytes(32) * (depth + 2)
+    out += struct.pack('>H', len(admins))
+    for at in admins:
+        out += struct.pack('>I', at) + name8('admin') + bytes(32)
+    return out + bytes(64)
+
+
+def inner(kind, content):
+    return bytes(64) + bytes([kind, 1, len(content)]) + content
+
+
+SEEDS = {
+    'identity': {'least_work': identity(1, 8192), 'interactive': identity(2, 64 << 20), 'too_much': identity(65, 1 << 40),
+                 'newer': b'CONCLAVE\0\2', 'bad_name': identity(1, 8192, 'A b')},
+    'welcome': {'alone': welcome(0, 0, [0]), 'two_admins': welcome(2, 3, [0, 2]), 'outside': welcome(1, 2, [0]),
+                'order': welcome(2, 1, [2, 0]), 'deep': welcome(32, 1, [0])},
+    'sealed': {'text': inner(1, bytes(8) + b'hello'), 'padded': inner(1, bytes(8) + b'hi').ljust(128, b'\0'),
+               'type': inner(9, b''), 'long_size': bytes(64) + b'\1\1\xff\xff\x7f'},
+    'safe_text': {'plain': b'\0\x14hello', 'escape': b'\1\x14a\x1b[2Jb\r\nc\td', 'bidi': '\0\x08a\u202eb\u2066c\u200d'.encode(),
+                  'emoji': '\0\x05👩\u200d🚀\ufe0f'.encode(), 'marks': ('\0\x05' + 'e' + '\u0301' * 7).encode(),
+                  'ill_formed': b'\2\x14\xf0\x9f\x91\xc0\xaf\xed\xa0\x80\x9b1m', 'ascii': '\3\x14é\n中'.encode()},
+    'local': {f'verb_{verb}_{count}': msgpack.packb([0, verb, 7, [fill] * count])
+              for verb in range(1, 20) for count, fill in ((0, 0), (1, 'room'))},
+    'group': {**{f'commit_{at}': bytes([at]) for at in range(4)}, **{f'tail_{at}': bytes([at, 0xff, 0, 1]) for at in range(4)},
+              **{f'signed_{at}_{where}': bytes([at | 4, where >> 8, where & 255, 1]) for at in range(4) for where in (60, 98, 102, 140, 200)}},
+    'rows': {'state': b'\0', 'holder': b'\1', 'state_head': bytes([0, 0, 0, 3, 1]), 'holder_head': bytes([1, 0, 0, 3, 1]),
+             'state_short': bytes([0, 1, 0, 9, 0]), 'holder_short': bytes([1, 1, 0, 9, 0])},
+    'roster': {'true': b'\1\3', 'free': b'\3\3', 'depth': b'\1\2', 'sibling': bytes([1, 3, 60, 1]), 'leaf': bytes([1, 3, 3, 2])},
+}
+
+
+def main():
+    for target, seeds in SEEDS.items():
+        os.makedirs(os.path.join(HERE, target), exist_ok=True)
+        for name, data in seeds.items():
+            with open(os.path.join(HERE, target, name), 'wb') as file:
+                file.write(data)
+
+
+main()
