@@ -45,6 +45,12 @@ SEEDS = {
               **{f'signed_{at}_{where}': bytes([at | 4, where >> 8, where & 255, 1]) for at in range(4) for where in (60, 98, 102, 140, 200)}},
     'rows': {'state': b'\0', 'holder': b'\1', 'state_head': bytes([0, 0, 0, 3, 1]), 'holder_head': bytes([1, 0, 0, 3, 1]),
              'state_short': bytes([0, 1, 0, 9, 0]), 'holder_short': bytes([1, 1, 0, 9, 0])},
+    # A step is a byte: 64 duties, 128 with changes, else kind * 3 + person; then what it asks for.
+    'rules': {'sends': bytes([1, 0, 1, 0, 1, 1, 1, 0, 1, 129, 0, 2, 0, 0, 30, 1]), 'joins': bytes([5, 9, 32, 2, 0, 1]),
+              'leaves': bytes([7, 9, 2, 4]), 'commits': bytes([9, 0, 9, 64, 10, 0, 9, 2, 73, 4]),
+              'polls': bytes(sum(([15, 0, 255, 255, which, 80, 1, 9, 9, which] for which in range(6)), [])),
+              'faults': bytes([18, 1, 0, 1, 1, 2, 2, 18, 3, 0, 1, 9, 0, 18, 16, 0, 9, 1, 3, 3, 18, 12, 0, 0, 15, 0, 255, 255, 0]),
+              'raw': bytes([21, 7, 0x96, 0, 1, 2, 0xc4, 0, 0xa0, 22, 3, 1, 2, 3])},
     'roster': {'true': b'\1\3', 'free': b'\3\3', 'depth': b'\1\2', 'sibling': bytes([1, 3, 60, 1]), 'leaf': bytes([1, 3, 3, 2])},
 }
 
