@@ -40,6 +40,7 @@ static const exit_row_t rows[] = {
     {STATUS_NO_IDENTITY, EXIT_DAMAGED, "conclave register NAME makes one"},
     {STATUS_UNSAFE_PERMISSIONS, EXIT_DAMAGED, "chmod -R go-rwx it, after asking who read it"},
     {STATUS_IO_ERROR, EXIT_DAMAGED, NULL},
+    {STATUS_DISK_FULL, EXIT_DAMAGED, "make room, then try again"},
 
     {STATUS_HOME_IN_USE, EXIT_IN_USE, "end it, or wait longer with --timeout SECONDS"},
 

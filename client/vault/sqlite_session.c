@@ -46,6 +46,8 @@ status_t sqlite_status(int code)
         return STATUS_DAMAGED_FILE;
     case SQLITE_BUSY:
         return STATUS_HOME_IN_USE;
+    case SQLITE_FULL:
+        return STATUS_DISK_FULL;
     default:
         return STATUS_IO_ERROR;
     }

@@ -11,7 +11,7 @@
  * is this file's alone, and copied. The vault may move to another thread between two calls. *out is
  * NULL on failure. STATUS_DAMAGED_FILE: not a vault, corrupt, or sealed under another key.
  * STATUS_NEWER_FORMAT. STATUS_UNSAFE_PERMISSIONS: others can read it, or own it.
- * STATUS_HOME_IN_USE: another process has it open. STATUS_IO_ERROR.
+ * STATUS_HOME_IN_USE: another process has it open. STATUS_DISK_FULL, STATUS_IO_ERROR.
  *
  * After a failed apply nothing of it is visible, here or in a vault opened later, except that a
  * failed sync may have stored all of it. Row keys are stored in clear: they must not be secret.
