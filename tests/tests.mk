@@ -65,7 +65,7 @@ test:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools $(REHEARSAL)
 	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap $(SEEDS)' \
 		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
-		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8'
+		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8' '/usr/bin/python3 tests/rehearsal/faults_test.py $(BUILD)'
 # The same without the end-to-end part, for every change.
 test-quick:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
@@ -98,11 +98,12 @@ mutants:
 	@$(MAKE) --no-print-directory -s -j2 $(BUILD)/simulate unit
 	@BUILD=$(BUILD) tests/simulation/mutants/run $(MUTANTS)
 
-# Killed at every durable write (some eight minutes), and the other faults; `make test` takes some of the writes.
+# Killed at every durable write (some ten minutes), and the other faults; `make test` takes some of the writes.
 .PHONY: rehearsal
 rehearsal:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory -s -j2 $(REHEARSAL)
+	@/usr/bin/python3 tests/rehearsal/faults_test.py $(BUILD)
 	@/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD)
 
 .PHONY: bench
