@@ -92,7 +92,7 @@ static void a_reader_that_never_reads_holds_nobody_up(void **state)
     assert_true(sent <= MAILBOX_WAITING_MESSAGES_MAX + 1024);
     assert_true(mailbox_flush(mine));
     uint64_t got = 0;
-    for (int turn = 0; turn < 1000 && got < sent; turn++) {
+    for (int turn = 0; turn < 20000 && got < sent; turn++) {
         parcel_t *parcel;
         while ((parcel = mailbox_receive(other)) != NULL) {
             assert_int_equal(parcel->screen, got);
@@ -100,7 +100,7 @@ static void a_reader_that_never_reads_holds_nobody_up(void **state)
             parcel_destroy(&parcel);
         }
         mailbox_flush(mine);
-        usleep(100);
+        usleep(1000);
     }
     assert_int_equal(got, sent);
     assert_false(mailbox_flush(mine));
