@@ -23,7 +23,7 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 REPLAY := $(FUZZ_SRC:%_fuzz.c=$(BUILD)/%_replay)
 
 # The simulation listens to what the clients derive, seal and store.
-SIMULATION_WRAPS := kdf kdf_plain secret_tree_keep crypto_aead_chacha20poly1305_ietf_encrypt message_seal wrap_seal vault_apply core_destroy
+SIMULATION_WRAPS := kdf kdf_plain secret_tree_keep crypto_aead_chacha20poly1305_ietf_encrypt message_seal wrap_seal vault_apply core_destroy group_state_apply_commit
 $(BUILD)/simulate: $(call obj,$(SIMULATION_SRC)) $(WORLD_LIBS)
 	$(CC) $(LDFLAGS_ALL) $(SIMULATION_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(WORLD_LINK)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BENCH_PARTS) $(WORLD_LIBS)
@@ -56,14 +56,16 @@ tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open $(AUDIT
 
 # --- What people call -------------------------------------------------------------------------
 
-SEEDS ?= 200
+SEEDS ?= 1000
+# Both cores are used.
+SIMULATIONS := '$(BUILD)/simulate --tap 500' '$(BUILD)/simulate --tap 500 501' '$(BUILD)/simulate --self-test'
 E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*_test.py))
 
-.PHONY: test test-quick test-san test-tsan layering simulate
+.PHONY: test test-quick test-san test-tsan layering simulate soak
 test:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory -s -j2 all unit tools $(REHEARSAL)
-	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' '$(BUILD)/simulate --tap $(SEEDS)' \
+	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' $(SIMULATIONS) \
 		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
 		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8' '/usr/bin/python3 tests/rehearsal/faults_test.py $(BUILD)'
 # The same without the end-to-end part, for every change.
@@ -73,7 +75,7 @@ test-quick:
 # Under sanitizers: units, a short simulation, the fuzzers' corpora, and real processes.
 test-san:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
-	@TEST_TIMEOUT=900 tests/run --jobs 2 $(UNIT) '$(BUILD)/simulate --tap 20' $(REPLAY:%='% --tap tests/fuzz/corpus') \
+	@TEST_TIMEOUT=900 tests/run --jobs 2 $(UNIT) '$(BUILD)/simulate --tap 50' $(REPLAY:%='% --tap tests/fuzz/corpus') \
 		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)'
 test-tsan:
 	@$(MAKE) --no-print-directory -s -j2 all unit
@@ -90,6 +92,8 @@ layering: all
 	@tests/run 'tests/layering $(BUILD)'
 simulate: $(BUILD)/simulate
 	$(BUILD)/simulate $(SEEDS)
+soak: $(BUILD)/simulate
+	@TEST_TIMEOUT=86400 tests/run --jobs 2 '$(BUILD)/simulate --tap 50000' '$(BUILD)/simulate --tap 50000 50001'
 
 # Defects planted in the product, one at a time: each must be noticed by the check that its patch names.
 .PHONY: mutants

@@ -11,7 +11,8 @@
 static group_t *group_of(world_t *world, size_t client, size_t group)
 {
     name_t name = play_group_name(group);
-    return member_group_named((member_core_t *)world->nodes[client].cores[SIDE_MEMBER], &name);
+    core_t *core = world->nodes[client].cores[SIDE_MEMBER];
+    return core ? member_group_named((member_core_t *)core, &name) : NULL; /* never came, or left */
 }
 
 static bool is_in(const group_t *group)

@@ -147,7 +147,8 @@ static void check_group(play_t *play, lineage_t *lineage, const uint8_t *id)
     for (size_t i = 0; i < clients; i++) {
         records[i] = (record_t){.play = play, .client = i};
         records[i].places = mem_zalloc(play->text_count + 1, sizeof *records[i].places);
-        records[i].group = member_group((member_core_t *)world->nodes[i].cores[SIDE_MEMBER], id);
+        core_t *core = world->nodes[i].cores[SIDE_MEMBER]; /* NULL: never came, or left */
+        records[i].group = core ? member_group((member_core_t *)core, id) : NULL;
         if (records[i].group &&
             vault_range(world->nodes[i].vaults[SIDE_MEMBER], row_key_view(&prefix), (bytes_t){0},
                         false, visit, &records[i]))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Random people. */
+/* What people write, what their screens are told, and what leavers take along. */
 #include "tests/simulation/play.h"
 
 #include <stdio.h>
@@ -76,6 +76,8 @@ void play_screen(void *context, world_t *world, size_t client, const local_messa
     if (message->kind != MESSAGE_REPLY)
         return;
     self->refusals += message->status != STATUS_OK;
+    if (message->verb == LOCAL_VERB_unregister && !message->status)
+        world_bury(world, client);
     if (message->verb != LOCAL_VERB_send)
         return;
     typed_t *text = find(self, client, message->id);
@@ -107,7 +109,7 @@ void play_send(play_t *self, size_t client, size_t group, bool is_final)
         self->texts[--self->text_count] = (typed_t){0};
 }
 
-static void take_loot(play_t *self, size_t client, const name_t *name)
+void play_take_loot(play_t *self, size_t client, const name_t *name)
 {
     node_t *node = &self->world->nodes[client];
     if (!node->cores[SIDE_MEMBER])
@@ -127,34 +129,4 @@ void play_free(play_t *self)
         vault_destroy(&self->loot[i].vault);
     free(self->loot);
     free(self->texts);
-}
-
-void play_act(play_t *self)
-{
-    world_t *world = self->world;
-    size_t client = chance_below(&self->chance, world->options.clients);
-    size_t group = chance_below(&self->chance, PLAY_GROUPS);
-    uint64_t dice = chance_below(&self->chance, 100);
-    name_t name = play_group_name(group);
-    if (dice < 4 || (!self->was_created[group] && dice < 40)) {
-        static const uint64_t holds[] = {HOLD_NEVER, HOLD_DEFAULT_MS, HOLD_FOREVER};
-        local_create_request_t request = {.name = name,
-                                          .hold_ms = holds[chance_below(&self->chance, 3)]};
-        if (world_request(world, client, LOCAL_VERB_create, &request))
-            self->was_created[group] = true;
-    } else if (dice < 30) {
-        local_join_request_t request = {.name = name};
-        (void)world_request(world, client, LOCAL_VERB_join, &request);
-    } else if (dice < 36) {
-        take_loot(self, client, &name);
-        local_leave_request_t request = {.name = name};
-        (void)world_request(world, client, LOCAL_VERB_leave, &request);
-    } else if (dice < 38) {
-        (void)world_request(world, client, LOCAL_VERB_pass, NULL);
-    } else if (dice < 40) {
-        local_members_request_t request = {.name = name};
-        (void)world_request(world, client, LOCAL_VERB_members, &request);
-    } else {
-        play_send(self, client, group, false);
-    }
 }

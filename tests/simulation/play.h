@@ -3,6 +3,7 @@
 #ifndef CONCLAVE_TESTS_SIMULATION_PLAY_H
 #define CONCLAVE_TESTS_SIMULATION_PLAY_H
 
+#include "tests/simulation/actions.h"
 #include "tests/simulation/world.h"
 
 #define PLAY_GROUPS 2
@@ -26,22 +27,20 @@ typedef struct {
     vault_t *vault;
 } loot_t;
 
-typedef struct {
+struct play {
     world_t *world;
-    chance_t chance;
     typed_t *texts;
     size_t text_count, text_capacity;
     loot_t *loot;
     size_t loot_count;
-    bool was_created[PLAY_GROUPS];
     uint64_t refusals, lines, late_lines;
     uint64_t undecryptable; /* notices of it that screens were shown */
-} play_t;
+};
 
 name_t play_group_name(size_t group);
 void play_screen(void *context, world_t *world, size_t client, const local_message_t *message);
-/* One random deed. */
-void play_act(play_t *self);
+/* What the client holds of a group that it is in: before it leaves. */
+void play_take_loot(play_t *self, size_t client, const name_t *name);
 void play_send(play_t *self, size_t client, size_t group, bool is_final);
 
 /* checks.c: sets the world's failure. */

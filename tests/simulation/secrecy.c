@@ -73,7 +73,7 @@ void check_secrecy(play_t *self)
         check_loot(world, &self->loot[i]);
     for (size_t client = 0; client < world->options.clients && !world->failure[0]; client++) {
         member_core_t *core = (member_core_t *)world->nodes[client].cores[SIDE_MEMBER];
-        for (size_t i = 0; i < core->group_count; i++)
+        for (size_t i = 0; core && i < core->group_count; i++)
             if (group_is_current(core->groups[i]))
                 check_newcomer(world, client, core->groups[i]);
     }

@@ -1,113 +1,178 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* simulate SEEDS [FIRST] [loud]: runs that many random worlds, and prints the seed of the first
- * that fails. */
+/* The command: random worlds by seed, and what to do about one that fails. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "tests/simulation/invariants.h"
-#include "tests/simulation/liar.h"
-#include "tests/simulation/play.h"
+#include "tests/simulation/coverage.h"
+#include "tests/simulation/replay.h"
+#include "tests/simulation/report.h"
+#include "tests/simulation/self_test.h"
+#include "tests/simulation/shrink.h"
 
-#define LIARS_EVERY                                                                                \
-    5 /* seeds: with a broker that lies, only what must hold even then is checked                  \
-       */
+static const char usage[] =
+    "usage: simulate [OPTIONS] SEEDS [FIRST]\n"
+    "Plays that many random worlds, from seed FIRST (1) on, and stops at one that fails.\n"
+    "  --tap           a TAP line a seed; does not stop\n"
+    "  --loud          prints what people see\n"
+    "  --trace         prints that, and a line a step: time, who, what\n"
+    "  --shrink        reduces the plan of a seed that fails, and prints what is left\n"
+    "  --coverage      names what was never seen of the state tables\n"
+    "  --only LIST     plays only these deeds: 3,7,9 (none: no deed)\n"
+    "  --without LIST  leaves these faults out: loss,cut (--faults names them)\n"
+    "  --absent LIST   leaves these clients out: 2,4\n"
+    "  --faults        lists the kinds of faults\n"
+    "  --self-test     shows that a failure is found again and reduced\n";
 
-static world_options_t options_of(uint64_t seed, bool is_loud)
+typedef struct {
+    const char *program;
+    bool is_tap, is_loud, is_traced, shrinks, names_coverage;
+    replay_t replay;
+    unsigned long long numbers[2]; /* how many, the first */
+    size_t given;
+    report_t report;
+} command_t;
+
+static uint64_t now_us(void)
 {
-    chance_t chance = {.state = seed ^ 0x5eed};
-    static const unsigned storms[] = {0, 50, 300, 1000};
-    unsigned storm = storms[chance_below(&chance, 4)];
-    world_options_t options = {.seed = seed, .is_loud = is_loud, .poll_period_ms = 1000};
-    options.clients = 3 + (unsigned)chance_below(&chance, 4);
-    options.delay_ms = 5 + chance_below(&chance, 100);
-    options.loss = (unsigned)chance_below(&chance, storm + 1);
-    options.push_loss = (unsigned)chance_below(&chance, 10 * storm + 1);
-    options.doubling = (unsigned)chance_below(&chance, 2 * storm + 1);
-    options.reorder = (unsigned)chance_below(&chance, 3 * storm + 1);
-    options.cut = (unsigned)chance_below(&chance, storm + 1);
-    options.client_crash = (unsigned)chance_below(&chance, storm / 2 + 1);
-    options.broker_crash = (unsigned)chance_below(&chance, storm / 4 + 1);
-    options.store_failure = (unsigned)chance_below(&chance, storm / 2 + 1);
-    return options;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static bool run(uint64_t seed, bool is_loud)
+static void reduce(const command_t *self, plan_t *plan, const char *kind)
 {
-    world_options_t options = options_of(seed, is_loud);
-    play_t play = {.chance = {.state = seed ^ 0xac7}};
-    play.world = world_new(&options, play_screen, &play);
-    world_t *world = play.world;
-    invariants_t *invariants = invariants_new(world);
-    liar_t *liar = seed % LIARS_EVERY ? NULL : liar_new(world);
-    uint64_t longest_gap_ms = chance_hits(&play.chance, 5000) ? 1500 : 150;
-    unsigned deeds = 40 + (unsigned)chance_below(&play.chance, 120);
-    for (unsigned i = 0; i < deeds && !world->failure[0]; i++) {
-        play_act(&play);
-        world_run(world, world->now_ms + chance_below(&play.chance, longest_gap_ms));
+    size_t deeds = plan->schedule.count;
+    unsigned runs = shrink(plan, kind, NULL);
+    verdict_t verdict = plan_run(plan, NULL, NULL);
+    printf("# reduced from %zu deeds to %zu in %u runs: %s\n", deeds, plan->schedule.count, runs,
+           verdict.failure);
+    schedule_print(&plan->schedule);
+    printf("# replay: ");
+    replay_print(self->program, plan);
+}
+
+static bool play(command_t *self, uint64_t seed)
+{
+    plan_t plan = plan_of(seed);
+    plan.options.is_loud = self->is_loud;
+    plan.options.is_traced = self->is_traced;
+    if (!replay_reduce(&self->replay, &plan))
+        exit(2);
+    uint64_t start_us = now_us();
+    verdict_t verdict = plan_run(&plan, NULL, &self->report.total);
+    uint64_t took_us = now_us() - start_us;
+    self->report.seeds++;
+    self->report.took_us += took_us;
+    if (took_us > self->report.longest_us) {
+        self->report.longest_us = took_us;
+        self->report.longest_seed = seed;
     }
-    world_calm(world);
-    if (liar)
-        liar_stop(liar);
-    world_run(world, world->now_ms + 120000);
-    for (size_t i = 0; i < world->options.clients && !world->failure[0]; i++)
-        for (size_t group = 0; group < PLAY_GROUPS; group++)
-            play_send(&play, i, group, true);
-    world_run(world, world->now_ms + 60000);
-    if (!world->failure[0] && liar)
-        check_lied(&play, invariants_lineage(invariants));
-    else if (!world->failure[0])
-        check_everything(&play);
-    if (!world->failure[0])
-        check_secrecy(&play);
-    if (!world->failure[0])
-        invariants_finish(invariants);
-    bool is_good = !world->failure[0];
-    if (!is_good)
-        printf("seed %llu failed: %s\n", (unsigned long long)seed, world->failure);
-    if (is_loud)
-        printf("seed %llu: %u clients, %u deeds, %zu texts, %llu lines (%llu late), %llu refusals, "
-               "%llu steps, %llu turns, %llu crashes, %llu frames lost, %llu lies\n",
-               (unsigned long long)seed, options.clients, deeds, play.text_count,
-               (unsigned long long)play.lines, (unsigned long long)play.late_lines,
-               (unsigned long long)play.refusals, (unsigned long long)world->steps,
-               (unsigned long long)world->turns, (unsigned long long)world->crashes,
-               (unsigned long long)world->losses,
-               (unsigned long long)(liar ? liar_count(liar) : 0));
-    liar_destroy(&liar);
-    invariants_destroy(&invariants);
-    world_destroy(&world);
-    play_free(&play);
-    return is_good;
+    if (verdict.failure[0]) {
+        printf("# seed %llu failed: %s\n# replay: ", (unsigned long long)seed, verdict.failure);
+        replay_print(self->program, &plan);
+        plan.options.is_loud = plan.options.is_traced = false;
+        if (self->shrinks)
+            reduce(self, &plan, verdict.kind);
+        fflush(stdout);
+    }
+    plan_free(&plan);
+    return !verdict.failure[0];
+}
+
+static int run(command_t *self)
+{
+    bool is_good = true;
+    if (self->is_tap)
+        printf("1..%llu\n", self->numbers[0]);
+    for (unsigned long long i = 0; i < self->numbers[0] && (is_good || self->is_tap); i++) {
+        bool passes = play(self, self->numbers[1] + i);
+        is_good = is_good && passes;
+        if (self->is_tap)
+            printf("%s %llu - world of seed %llu\n", passes ? "ok" : "not ok", i + 1,
+                   self->numbers[1] + i);
+    }
+    if (self->is_tap)
+        return is_good ? 0 : 1;
+    report_print(&self->report);
+    if (self->names_coverage)
+        coverage_print(&self->report.total, true);
+    if (is_good)
+        printf("%llu worlds from seed %llu: all good\n", self->numbers[0], self->numbers[1]);
+    return is_good ? 0 : 1;
+}
+
+static int list_faults(void)
+{
+    for (unsigned i = 0; i < FAULT_COUNT; i++)
+        printf("%-20s %s\n", fault_name((fault_t)i), fault_text((fault_t)i));
+    return 0;
+}
+
+static int complain(const char *argument)
+{
+    fprintf(stderr, "simulate: what is %s?\n%s", argument, usage);
+    return 2;
+}
+
+/* Whether it was a switch or, with its value, an option. */
+static bool take_option(command_t *self, char **argv, int *at)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+        const char **value;
+    } options[] = {
+        {"--tap", &self->is_tap, NULL},
+        {"--loud", &self->is_loud, NULL},
+        {"--trace", &self->is_traced, NULL},
+        {"--shrink", &self->shrinks, NULL},
+        {"--coverage", &self->names_coverage, NULL},
+        {"--only", NULL, &self->replay.only},
+        {"--without", NULL, &self->replay.without},
+        {"--absent", NULL, &self->replay.absent},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (strcmp(argv[*at], options[i].name))
+            continue;
+        if (options[i].flag)
+            *options[i].flag = true;
+        else if (argv[*at + 1])
+            *options[i].value = argv[++*at];
+        else
+            return false;
+        return true;
+    }
+    return false;
+}
+
+static bool take_number(command_t *self, const char *text)
+{
+    char *end;
+    if (self->given == 2)
+        return false;
+    self->numbers[self->given++] = strtoull(text, &end, 10);
+    return end != text && !*end;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned long long numbers[2] = {20, 1};
-    size_t given = 0;
-    bool is_tap = false, is_loud = false, is_good = true;
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--tap"))
-            is_tap = true;
-        else if (!strcmp(argv[i], "--loud"))
-            is_loud = true;
-        else if (given < 2)
-            numbers[given++] = strtoull(argv[i], NULL, 10);
-    }
+    command_t command = {.program = argv[0], .numbers = {20, 1}};
     chance_install();
     if (sodium_init() < 0)
         return 2;
-    if (is_tap)
-        printf("1..%llu\n", numbers[0]);
-    for (unsigned long long i = 0; i < numbers[0] && (is_good || is_tap); i++) {
-        bool passes = run(numbers[1] + i, is_loud);
-        is_good = is_good && passes;
-        if (is_tap)
-            printf("%s %llu - world of seed %llu\n", passes ? "ok" : "not ok", i + 1,
-                   numbers[1] + i);
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--help"))
+            return fputs(usage, stdout) < 0;
+        if (!strcmp(argv[i], "--faults"))
+            return list_faults();
+        if (!strcmp(argv[i], "--self-test"))
+            return self_test();
+        if (!take_option(&command, argv, &i) && !take_number(&command, argv[i]))
+            return complain(argv[i]);
     }
-    if (is_good && !is_tap)
-        printf("%llu worlds from seed %llu: all good\n", numbers[0], numbers[1]);
-    return is_good ? 0 : 1;
+    command.is_loud = command.is_loud || command.is_traced;
+    return run(&command);
 }

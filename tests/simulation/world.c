@@ -11,8 +11,6 @@
 #include "broker/store/store_memory.h"
 #include "proto/memory.h"
 
-#define SCREEN 1
-
 void world_fail(world_t *self, const char *format, ...)
 {
     if (self->failure[0])
@@ -20,6 +18,7 @@ void world_fail(world_t *self, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(self->failure, sizeof self->failure, format, arguments);
+    self->failure_kind = format;
     va_end(arguments);
 }
 
@@ -29,149 +28,44 @@ void world_observe(world_t *self, size_t client_or_broker)
         self->observe(self->observe_context, self, client_or_broker);
 }
 
-static moment_t moment(const world_t *self)
+bool world_fault(world_t *self, fault_t fault)
 {
-    return (moment_t){1700000000000u + self->now_ms, self->now_ms};
-}
-
-static void go_down(world_t *self, size_t client, uint64_t restart_after_ms)
-{
-    node_t *node = &self->nodes[client];
-    for (unsigned side = 0; side < SIDES; side++) {
-        core_destroy(&node->cores[side]);
-        world_link_close(self, client, side);
-    }
-    node->life++;
-    node->restart_at = self->now_ms + restart_after_ms;
-}
-
-void world_crash(world_t *self, size_t client)
-{
-    self->crashes++;
-    self->nodes[client].crashes++;
-    if (self->options.is_loud)
-        printf("%8llu c%zu crashes\n", (unsigned long long)self->now_ms, client);
-    go_down(self, client, chance_below(&self->chance, 8000));
-}
-
-static void show(world_t *self, size_t client, const frames_t *frames)
-{
-    for (size_t i = 0; i < frames->count; i++) {
-        local_message_t message = {0};
-        status_t status = local_message_read(&message, buffer_view(&frames->items[i].bytes),
-                                             1u << MESSAGE_REPLY | 1u << MESSAGE_PUSH);
-        if (status)
-            world_fail(self, "c%zu told its screen something unreadable: %s", client,
-                       status_name(status));
-        else
-            self->screen(self->screen_context, self, client, &message);
-        local_message_wipe(&message);
-    }
-}
-
-/* Moves the effects' letters to the other side's next turn. */
-static void post(world_t *self, size_t client, unsigned side, effects_t *effects)
-{
-    for (size_t i = 0; i < effects->mail.count; i++) {
-        event_t event = {.at_ms = self->now_ms,
-                         .kind = EVENT_MAIL,
-                         .client = client,
-                         .side = 1 - side,
-                         .life = self->nodes[client].life,
-                         .bytes = effects->mail.items[i].bytes};
-        effects->mail.items[i].bytes = (buffer_t){0}; /* transferred */
-        world_event_add(self, &event);
-    }
-}
-
-/* As core.h asks: the transaction first, then link and frames, then mail, then screens. False if
- * the client crashed on the way. */
-static bool carry_out(world_t *self, size_t client, unsigned side, effects_t *effects)
-{
-    node_t *node = &self->nodes[client];
-    bool crashes = chance_hits(&self->chance, self->options.client_crash);
-    bool is_late = chance_hits(&self->chance, 6000);
-    if (crashes && !is_late)
+    if (!faults_hits(&self->options.faults, fault))
         return false;
-    if (effects->fatal)
-        world_fail(self, "c%zu side %u can't go on: %s %s", client, side,
-                   status_name(effects->fatal), effects->fatal_reason);
-    if (vault_apply(node->vaults[side], &effects->writes))
-        world_fail(self, "the vault of c%zu failed", client);
-    if (crashes)
-        return false;
-    if (effects->link == LINK_OPEN)
-        world_link_open(self, client, side);
-    else if (effects->link == LINK_CLOSE)
-        world_link_close(self, client, side);
-    for (size_t i = 0; i < effects->frames.count; i++)
-        world_send_to_broker(self, client, side, &effects->frames.items[i].bytes);
-    post(self, client, side, effects);
+    self->tally.injected[fault]++;
+    world_trace(self, "fault", "%s: %s", fault_name(fault), fault_text(fault));
     return true;
 }
 
-static void step(world_t *self, size_t client, unsigned side, effects_t *effects)
+uint64_t world_fault_below(world_t *self, fault_t fault, uint64_t bound)
 {
-    self->steps++;
-    bool is_up = carry_out(self, client, side, effects);
-    if (!is_up)
-        world_crash(self, client);
-    world_observe(self, client);
-    if (is_up)
-        show(self, client, &effects->screens);
-    effects_wipe(effects);
+    return chance_below(&self->options.faults.chances[fault], bound);
 }
 
-static void start_core(world_t *self, size_t client, unsigned side)
+static void make_node(world_t *self, size_t client)
 {
     node_t *node = &self->nodes[client];
-    core_config_t config = {.poll_period_ms = self->options.poll_period_ms,
-                            .call_deadline_ms = CALL_DEADLINE_MS};
-    memcpy(config.broker_key, self->broker_key, KEY_BYTES);
-    status_t status =
-        side == SIDE_MEMBER
-            ? member_core_new(&node->cores[side], &config, node->identity, node->vaults[side])
-            : admin_core_new(&node->cores[side], &config, node->identity, node->vaults[side]);
-    if (status) {
-        world_fail(self, "c%zu side %u can't start: %s", client, side, status_name(status));
-        return;
-    }
-    effects_t effects = {0};
-    node->cores[side]->ops->start(node->cores[side], moment(self), &effects);
-    step(self, client, side, &effects);
+    snprintf(node->name.text, sizeof node->name.text, "c%zu", client);
+    secret_t seed, vault_key;
+    secret_random(&seed);
+    secret_random(&vault_key);
+    node->identity = identity_from_seed(&node->name, &seed, &vault_key);
+    node->vaults[SIDE_MEMBER] = vault_memory_new();
+    node->vaults[SIDE_ADMIN] = vault_memory_new();
+    node->restart_at = UINT64_MAX;
+    node->chance.state = self->options.seed ^ (uint64_t)(client + 1) << 40;
+    node->is_gone = self->options.absent >> client & 1;
 }
 
-static void start_node(world_t *self, size_t client)
+static bool is_newcomer(const world_options_t *options, size_t client)
 {
-    node_t *node = &self->nodes[client];
-    uint64_t life = ++node->life;
-    for (unsigned side = 0; side < SIDES && node->life == life && !self->failure[0]; side++)
-        start_core(self, client, side);
-    local_subscribe_request_t subscribe = {.unshown = 1};
-    if (node->life == life && !self->failure[0])
-        (void)world_request(self, client, LOCAL_VERB_subscribe, &subscribe);
-}
-
-uint64_t world_request(world_t *self, size_t client, local_verb_t verb, const void *body)
-{
-    core_t *core = self->nodes[client].cores[SIDE_MEMBER];
-    if (!core)
-        return 0;
-    uint64_t id = ++self->last_request;
-    buffer_t frame = {0};
-    local_write_request(&frame, verb, id, body);
-    effects_t effects = {0};
-    core->ops->request(core, moment(self), SCREEN, buffer_view(&frame), &effects);
-    step(self, client, SIDE_MEMBER, &effects);
-    buffer_free(&frame);
-    return id;
+    return client >= options->clients - options->newcomers || (options->absent >> client & 1);
 }
 
 world_t *world_new(const world_options_t *options, world_screen_fn *screen, void *context)
 {
     world_t *self = mem_zalloc(1, sizeof *self);
     self->options = *options;
-    self->chance.state = options->seed;
     chance_seed_sodium(options->seed);
     self->screen = screen;
     self->screen_context = context;
@@ -179,22 +73,15 @@ world_t *world_new(const world_options_t *options, world_screen_fn *screen, void
     self->store = store_memory_new();
     self->nodes = mem_zalloc(options->clients, sizeof *self->nodes);
     world_broker_start(self);
-    world_options_t wanted = self->options;
+    faults_t faults = self->options.faults;
     world_calm(self);
-    for (size_t i = 0; i < options->clients; i++) {
-        node_t *node = &self->nodes[i];
-        snprintf(node->name.text, sizeof node->name.text, "c%zu", i);
-        secret_t seed, vault_key;
-        secret_random(&seed);
-        secret_random(&vault_key);
-        node->identity = identity_from_seed(&node->name, &seed, &vault_key);
-        node->vaults[SIDE_MEMBER] = vault_memory_new();
-        node->vaults[SIDE_ADMIN] = vault_memory_new();
-        world_broker_register(self, node->identity);
-    }
-    self->options = wanted;
+    self->tally.clients = options->clients;
     for (size_t i = 0; i < options->clients; i++)
-        start_node(self, i);
+        make_node(self, i);
+    for (size_t i = 0; i < options->clients; i++)
+        if (!is_newcomer(options, i))
+            world_start(self, i);
+    self->options.faults = faults;
     return self;
 }
 
@@ -207,6 +94,7 @@ void world_destroy(world_t **pointer)
             vault_destroy(&self->nodes[i].vaults[side]);
         }
         identity_destroy(&self->nodes[i].identity);
+        world_watch_end(self, i);
     }
     for (size_t i = 0; i < self->event_count; i++)
         buffer_wipe(&self->events[i].bytes);
@@ -221,37 +109,22 @@ void world_destroy(world_t **pointer)
 
 void world_calm(world_t *self)
 {
-    world_options_t *options = &self->options;
-    options->loss = options->push_loss = options->doubling = options->reorder = 0;
-    options->cut = options->client_crash = options->broker_crash = options->store_failure = 0;
-    for (size_t i = 0; i < options->clients; i++)
-        if (self->nodes[i].restart_at > self->now_ms)
-            self->nodes[i].restart_at = self->now_ms;
+    faults_end(&self->options.faults);
+    world_broker_calm(self);
+    for (size_t i = 0; i < self->options.clients; i++) {
+        node_t *node = &self->nodes[i];
+        if (node->restart_at != UINT64_MAX && node->restart_at > self->now_ms)
+            node->restart_at = self->now_ms;
+    }
 }
 
+/* A socket that was destroyed takes what it had not delivered with it. */
 static void deliver(world_t *self, event_t *event)
 {
-    node_t *node = &self->nodes[event->client];
-    if (event->kind == EVENT_TO_BROKER) {
-        /* A socket that was destroyed takes what it had not delivered with it. */
-        if (node->links[event->side].number == event->connection)
-            world_broker_turn(self, &event->peer, buffer_view(&event->bytes));
-        return;
-    }
-    core_t *core = node->cores[event->side];
-    bool is_current = core && event->life == node->life;
-    bool is_linked = node->links[event->side].number == event->connection;
-    effects_t effects = {0};
-    if (is_current && event->kind == EVENT_MAIL)
-        core->ops->mail(core, moment(self), buffer_view(&event->bytes), &effects);
-    else if (is_current && is_linked && event->kind == EVENT_LINK)
-        core->ops->link(core, moment(self), event->link, node->links[event->side].curve_key,
-                        &effects);
-    else if (is_current && is_linked && node->links[event->side].is_open)
-        core->ops->frame(core, moment(self), buffer_view(&event->bytes), &effects);
-    else
-        return;
-    step(self, event->client, event->side, &effects);
+    if (event->kind != EVENT_TO_BROKER)
+        world_deliver(self, event);
+    else if (self->nodes[event->client].links[event->side].number == event->connection)
+        (void)world_broker_turn(self, &event->peer, buffer_view(&event->bytes));
 }
 
 static uint64_t next_time(const world_t *self)
@@ -271,25 +144,6 @@ static uint64_t next_time(const world_t *self)
         }
     }
     return next;
-}
-
-static void wake(world_t *self, size_t client)
-{
-    node_t *node = &self->nodes[client];
-    if (!node->cores[0]) {
-        if (node->restart_at <= self->now_ms)
-            start_node(self, client);
-        return;
-    }
-    uint64_t life = node->life;
-    for (unsigned side = 0; side < SIDES && node->life == life; side++) {
-        core_t *core = node->cores[side];
-        if (core->ops->deadline(core) > self->now_ms)
-            continue;
-        effects_t effects = {0};
-        core->ops->time(core, moment(self), &effects);
-        step(self, client, side, &effects);
-    }
 }
 
 static void explain_stillness(world_t *self)
@@ -325,9 +179,9 @@ void world_run(world_t *self, uint64_t until_ms)
             continue;
         }
         for (size_t i = 0; i < self->options.clients && !self->failure[0]; i++)
-            wake(self, i);
+            world_wake(self, i);
         if (rules_next_tick(self->rules) <= self->now_ms)
-            world_broker_turn(self, NULL, (bytes_t){0});
+            (void)world_broker_turn(self, NULL, (bytes_t){0});
     }
     self->now_ms = until_ms > self->now_ms ? until_ms : self->now_ms;
 }

@@ -14,22 +14,19 @@
 #include "client/keys/identity.h"
 #include "client/local/local.h"
 #include "tests/simulation/chance.h"
+#include "tests/simulation/tally.h"
 
-/* Chances in 1/10,000. */
 typedef struct {
     uint64_t seed;
     unsigned clients;
-    unsigned loss;      /* of a frame, either way */
-    unsigned push_loss; /* of a frame to a client, on top */
-    unsigned doubling;
-    unsigned reorder;      /* a frame may overtake others of its connection */
-    unsigned cut;          /* the connection breaks at a frame */
-    unsigned client_crash; /* at a step: before or after its transaction */
-    unsigned broker_crash; /* at a turn */
-    unsigned store_failure;
-    uint64_t delay_ms; /* longest */
+    unsigned newcomers; /* of them, the last ones: nobody until they enrol */
+    uint64_t absent;    /* bit per client: takes no part at all */
+    faults_t faults;
+    uint64_t delay_ms; /* longest of a frame, faults aside */
     uint64_t poll_period_ms;
-    bool is_loud; /* prints what happens */
+    uint64_t pace;  /* how much longer than in a hurry people and absences take */
+    bool is_loud;   /* prints what screens are told */
+    bool is_traced; /* prints each step */
 } world_options_t;
 
 enum { SIDE_MEMBER = 0, SIDE_ADMIN = 1, SIDES = 2 };
@@ -44,12 +41,17 @@ typedef struct {
 typedef struct {
     name_t name;
     identity_t *identity;
+    chance_t chance; /* its own: of its connections and new starts, faults aside */
     vault_t *vaults[SIDES];
     core_t *cores[SIDES]; /* NULL while it is down */
     connection_t links[SIDES];
     uint64_t life;       /* counts restarts: what was under way in an older life is lost */
-    uint64_t restart_at; /* while it is down */
+    uint64_t restart_at; /* while it is down; UINT64_MAX: not by itself */
     unsigned crashes;
+    bool is_registered;
+    bool is_gone;            /* closed its account: for good */
+    int64_t wall_step_ms;    /* how wrong its clock is */
+    struct watched *watched; /* watch.c */
 } node_t;
 
 typedef struct world world_t;
@@ -76,7 +78,6 @@ typedef struct {
 
 struct world {
     world_options_t options;
-    chance_t chance;
     uint64_t now_ms;
     store_t *store;
     rules_t *rules;
@@ -95,11 +96,16 @@ struct world {
     void *lie_context;
     recorded_t *recorded; /* by group in the order of their sequence */
     size_t recorded_count, recorded_capacity;
-    uint64_t steps, turns, crashes, losses;
-    char failure[512]; /* not empty: the run has failed */
+    int64_t broker_step_ms;
+    uint64_t full_until_ms;   /* the broker's disk is full until then; 0: it isn't */
+    status_t register_status; /* as last answered */
+    tally_t tally;
+    char cause[128];          /* of the step under way, if traced */
+    const char *failure_kind; /* its format */
+    char failure[512];        /* not empty: the run has failed */
 };
 
-/* Makes the world, registers all clients ("c0", "c1", ...), starts them. */
+/* Makes the world, registers all clients ("c0", "c1", ...) but the newcomers, starts them. */
 world_t *world_new(const world_options_t *options, world_screen_fn *screen, void *context);
 void world_destroy(world_t **self);
 
@@ -110,19 +116,24 @@ void world_calm(world_t *self);
 /* Sends a request from the client's screen; its id, or 0 if the client is down. */
 uint64_t world_request(world_t *self, size_t client, local_verb_t verb, const void *body);
 void world_crash(world_t *self, size_t client);
+/* The client ends, and is started again after this time. */
+void world_stop(world_t *self, size_t client, uint64_t away_ms);
+/* A newcomer registers and starts, at once or as soon as the broker can. */
+void world_enrol(world_t *self, size_t client);
+/* Its account is closed: it never comes back. */
+void world_bury(world_t *self, size_t client);
+/* Its screen goes away, and another one comes. */
+void world_reopen(world_t *self, size_t client);
+/* Whether the fault happens now; counts it. */
+bool world_fault(world_t *self, fault_t fault);
+/* How long or how far, for a fault that happens. */
+uint64_t world_fault_below(world_t *self, fault_t fault, uint64_t bound);
 /* NULL if it was never handed out. */
 const recorded_t *world_recorded(const world_t *self, const uint8_t *group, uint64_t sequence);
 void world_fail(world_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void world_observe(world_t *self, size_t client_or_broker);
 
-/* world_broker.c */
-void world_broker_start(world_t *self);
-/* A turn with one frame (size 0: only the tick). */
-void world_broker_turn(world_t *self, const connection_t *from, bytes_t frame);
-void world_broker_register(world_t *self, const identity_t *identity);
-
-/* world_network.c */
 typedef enum { EVENT_TO_BROKER, EVENT_TO_CLIENT, EVENT_LINK, EVENT_MAIL } event_kind_t;
 typedef struct event {
     uint64_t at_ms, order;
@@ -134,6 +145,25 @@ typedef struct event {
     connection_t peer;
     buffer_t bytes;
 } event_t;
+
+/* world_client.c */
+void world_start(world_t *self, size_t client);
+void world_deliver(world_t *self, event_t *event);
+/* What is due is done: its deadlines, its new start. */
+void world_wake(world_t *self, size_t client);
+
+/* world_broker.c */
+void world_broker_start(world_t *self);
+/* A turn with one frame (size 0: only the tick). False if nothing was answered: the broker crashed,
+ * or its store failed. */
+bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame);
+/* False if it is not sure that the account exists. */
+bool world_broker_register(world_t *self, const identity_t *identity);
+void world_broker_calm(world_t *self);
+/* What it answered is counted. */
+void world_broker_end(world_t *self);
+
+/* world_network.c */
 void world_event_add(world_t *self, event_t *event); /* bytes are moved */
 bool world_event_take(world_t *self, uint64_t until_ms, event_t *out);
 uint64_t world_event_next(const world_t *self);
@@ -141,6 +171,21 @@ void world_link_open(world_t *self, size_t client, unsigned side);
 void world_link_close(world_t *self, size_t client, unsigned side);
 void world_send_to_broker(world_t *self, size_t client, unsigned side, buffer_t *frame);
 void world_send_to_client(world_t *self, const rules_peer_t *peer, bytes_t frame, bool is_push);
+
+/* world_trace.c: nothing is printed or kept unless the world is traced. */
+void world_trace(world_t *self, const char *who, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void world_trace_cause(world_t *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void world_trace_frame(world_t *self, bytes_t frame);
+void world_trace_step(world_t *self, size_t client, unsigned side, const effects_t *effects);
+void world_trace_broker(world_t *self, const trace_record_t *record);
+
+/* watch.c: which states clients went through. */
+void world_watch(world_t *self, size_t client);
+/* It starts again: what it had before does not count as a change. */
+void world_watch_start(world_t *self, size_t client);
+void world_watch_end(world_t *self, size_t client);
 
 /* world_record.c */
 void world_record(world_t *self, bytes_t frame);

@@ -8,12 +8,37 @@
 #include "proto/statement.h"
 #include "tests/simulation/world.h"
 
+#define FULL_MS      5000 /* the disk is full at most so long, times the pace */
+#define WALL_STEP_MS 86400000
+
+static void listen(void *context, const trace_record_t *record)
+{
+    world_t *self = context;
+    if (record->verb == VERB_register && record->step == TRACE_ACCEPTED)
+        self->register_status = STATUS_OK;
+    else if (record->verb == VERB_register && record->step == TRACE_REFUSED)
+        self->register_status = record->status;
+    world_trace_broker(self, record);
+}
+
+void world_broker_end(world_t *self)
+{
+    if (!self->rules)
+        return;
+    const rules_counters_t *counters = rules_counters(self->rules);
+    for (size_t verb = 0; verb < COUNTED_VERBS; verb++)
+        for (size_t status = 0; status < COUNTED_STATUSES; status++)
+            self->tally.answered[verb][status] += counters->answered[verb][status];
+    rules_destroy(&self->rules);
+}
+
 void world_broker_start(world_t *self)
 {
-    if (self->rules)
-        rules_destroy(&self->rules);
+    world_broker_end(self);
     rules_config_t config = rules_config_default(self->broker_key);
     config.register_all = config.challenge_connection = config.membership_user = (rules_rate_t){0};
+    config.listen = listen;
+    config.listen_context = self;
     self->rules = rules_new(self->store, &config);
     status_t status = rules_open(self->rules);
     if (status)
@@ -30,7 +55,7 @@ static void crash(world_t *self)
             if (!link->is_open)
                 continue;
             link->is_open = false;
-            event_t event = {.at_ms = self->now_ms + chance_below(&self->chance, 300),
+            event_t event = {.at_ms = self->now_ms + chance_below(&self->nodes[client].chance, 300),
                              .kind = EVENT_LINK,
                              .client = client,
                              .side = side,
@@ -41,18 +66,13 @@ static void crash(world_t *self)
         }
 }
 
-static status_t write_units(world_t *self, bool *crashes)
+static status_t write_faulty(world_t *self, const store_unit_t *units, size_t count)
 {
-    const store_unit_t *units = NULL;
-    size_t count = rules_prepare(self->rules, &units);
-    *crashes = chance_hits(&self->chance, self->options.broker_crash);
-    if (!count)
-        return STATUS_OK;
-    if (*crashes && chance_hits(&self->chance, 5000))
-        return STATUS_STORE_FAILED; /* before the write */
-    bool fails = chance_hits(&self->chance, self->options.store_failure);
+    bool is_full = self->full_until_ms != 0; /* such a write is refused before it can fail */
+    bool is_lost = !is_full && world_fault(self, FAULT_store_lost);
+    bool fails = is_lost || (!is_full && world_fault(self, FAULT_store_applied));
     if (fails)
-        store_memory_fail_next_write(self->store, chance_hits(&self->chance, 5000));
+        store_memory_fail_next_write(self->store, !is_lost);
     status_t outcome = STATUS_OK;
     status_t status = store_write(self->store, units, count, &outcome);
     if (fails && store_reopen(self->store))
@@ -60,10 +80,51 @@ static status_t write_units(world_t *self, bool *crashes)
     return status ? status : outcome;
 }
 
-void world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
+static status_t write_units(world_t *self, bool *crashes)
 {
-    self->turns++;
-    rules_begin(self->rules, 1700000000000u + self->now_ms, self->now_ms);
+    const store_unit_t *units = NULL;
+    size_t count = rules_prepare(self->rules, &units);
+    *crashes = count && world_fault(self, FAULT_broker_crash_before);
+    if (*crashes)
+        return STATUS_STORE_FAILED;
+    status_t status = count ? write_faulty(self, units, count) : STATUS_OK;
+    *crashes = world_fault(self, FAULT_broker_crash_after);
+    return status;
+}
+
+static void empty_disk(world_t *self)
+{
+    store_memory_set_full(self->store, false);
+    self->full_until_ms = 0;
+}
+
+void world_broker_calm(world_t *self)
+{
+    empty_disk(self);
+}
+
+/* What changes around the broker between its turns. */
+static void change(world_t *self)
+{
+    if (self->full_until_ms && self->full_until_ms <= self->now_ms)
+        empty_disk(self);
+    if (world_fault(self, FAULT_store_full)) {
+        store_memory_set_full(self->store, true);
+        self->full_until_ms =
+            self->now_ms + 1 +
+            world_fault_below(self, FAULT_store_full, FULL_MS * self->options.pace);
+    }
+    if (world_fault(self, FAULT_broker_clock))
+        self->broker_step_ms =
+            (int64_t)world_fault_below(self, FAULT_broker_clock, 2 * WALL_STEP_MS) - WALL_STEP_MS;
+}
+
+bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
+{
+    self->tally.turns++;
+    change(self);
+    int64_t wall_ms = 1700000000000 + (int64_t)self->now_ms + self->broker_step_ms;
+    rules_begin(self->rules, (uint64_t)wall_ms, self->now_ms);
     if (frame.size) {
         rules_peer_t peer = {.id_size = 8};
         put_u64(peer.id, from->number);
@@ -76,7 +137,7 @@ void world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
     if (crashes) {
         crash(self);
         world_observe(self, WORLD_BROKER);
-        return;
+        return false;
     }
     rules_finish(self->rules, status);
     rules_output_t output;
@@ -89,9 +150,10 @@ void world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
         buffer_free(&lie);
     }
     world_observe(self, WORLD_BROKER);
+    return !status;
 }
 
-void world_broker_register(world_t *self, const identity_t *identity)
+bool world_broker_register(world_t *self, const identity_t *identity)
 {
     connection_t link = {.number = ++self->last_connection};
     buffer_t frame = {0};
@@ -101,6 +163,9 @@ void world_broker_register(world_t *self, const identity_t *identity)
     memcpy(request.identity_key, identity_key(identity), KEY_BYTES);
     identity_sign_register(identity, self->broker_key, request.signature);
     message_write_request(&frame, VERB_register, 2, (bytes_t){0}, (text_t){0}, &request);
-    world_broker_turn(self, &link, buffer_view(&frame));
+    self->register_status = STATUS_NOT_FOUND;
+    bool is_sure = world_broker_turn(self, &link, buffer_view(&frame));
     buffer_free(&frame);
+    return is_sure &&
+           (self->register_status == STATUS_OK || self->register_status == STATUS_NAME_TAKEN);
 }

@@ -6,6 +6,8 @@
 #include "proto/memory.h"
 #include "tests/simulation/world.h"
 
+#define DELAY_MS 9000 /* longer than calls wait */
+
 static bool is_before(const event_t *a, const event_t *b)
 {
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
@@ -74,7 +76,7 @@ void world_link_close(world_t *self, size_t client, unsigned side)
     if (!link->is_open)
         return;
     link->is_open = false;
-    if (chance_hits(&self->chance, 5000)) {
+    if (chance_hits(&self->nodes[client].chance, 5000)) {
         uint8_t id[8];
         put_u64(id, link->number);
         rules_peer_gone(self->rules, id, sizeof id);
@@ -93,14 +95,17 @@ void world_link_open(world_t *self, size_t client, unsigned side)
 
 /* When a frame arrives; 0 if never. Frames of a connection keep their order unless chance has it
  * otherwise. */
-static uint64_t arrival(world_t *self, connection_t *link, unsigned direction, unsigned more_loss)
+static uint64_t arrival(world_t *self, size_t client, unsigned side, unsigned direction,
+                        bool is_push)
 {
-    if (chance_hits(&self->chance, self->options.loss + more_loss)) {
-        self->losses++;
+    connection_t *link = &self->nodes[client].links[side];
+    chance_t *chance = &self->nodes[client].chance;
+    if (world_fault(self, FAULT_loss) || (is_push && world_fault(self, FAULT_push_loss)))
         return 0;
-    }
-    uint64_t at = self->now_ms + 1 + chance_below(&self->chance, self->options.delay_ms + 1);
-    if (chance_hits(&self->chance, self->options.reorder))
+    uint64_t at = self->now_ms + 1 + chance_below(chance, self->options.delay_ms + 1);
+    if (world_fault(self, FAULT_delay))
+        at += world_fault_below(self, FAULT_delay, DELAY_MS);
+    if (world_fault(self, FAULT_reorder))
         return at;
     if (at < link->last_at[direction])
         at = link->last_at[direction];
@@ -111,18 +116,18 @@ static uint64_t arrival(world_t *self, connection_t *link, unsigned direction, u
 static void maybe_cut(world_t *self, size_t client, unsigned side)
 {
     connection_t *link = &self->nodes[client].links[side];
-    if (!chance_hits(&self->chance, self->options.cut))
+    if (!world_fault(self, FAULT_cut))
         return;
     link->is_open = false;
-    link_event(self, client, side, LINK_DOWN, chance_below(&self->chance, 200));
+    link_event(self, client, side, LINK_DOWN, chance_below(&self->nodes[client].chance, 200));
 }
 
 void world_send_to_broker(world_t *self, size_t client, unsigned side, buffer_t *frame)
 {
     connection_t *link = &self->nodes[client].links[side];
-    unsigned copies = chance_hits(&self->chance, self->options.doubling) ? 2 : 1;
+    unsigned copies = world_fault(self, FAULT_doubling) ? 2 : 1;
     for (unsigned i = 0; i < copies && link->is_open; i++) {
-        uint64_t at = arrival(self, link, 0, 0);
+        uint64_t at = arrival(self, client, side, 0, false);
         event_t event = {.at_ms = at,
                          .kind = EVENT_TO_BROKER,
                          .client = client,
@@ -146,9 +151,9 @@ void world_send_to_client(world_t *self, const rules_peer_t *peer, bytes_t frame
             connection_t *link = &self->nodes[client].links[side];
             if (link->number != number || !link->is_open)
                 continue;
-            unsigned copies = chance_hits(&self->chance, self->options.doubling) ? 2 : 1;
+            unsigned copies = world_fault(self, FAULT_doubling) ? 2 : 1;
             for (unsigned i = 0; i < copies; i++) {
-                uint64_t at = arrival(self, link, 1, is_push ? self->options.push_loss : 0);
+                uint64_t at = arrival(self, client, side, 1, is_push);
                 event_t event = {.at_ms = at,
                                  .kind = EVENT_TO_CLIENT,
                                  .client = client,
