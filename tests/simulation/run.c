@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* From the first deed to the last check. */
 #include "tests/simulation/run.h"
+#include "client/core/member.h"
 
 #include <string.h>
 
@@ -39,6 +40,18 @@ static void storm(play_t *play, const schedule_t *schedule)
     }
 }
 
+/* Whose account is closed without that the answer came is refused at its next login, and is as gone
+ * as who was told. */
+static void bury_the_refused(world_t *world)
+{
+    for (size_t i = 0; i < world->options.clients; i++) {
+        const node_t *node = &world->nodes[i];
+        const member_core_t *core = (const member_core_t *)node->cores[SIDE_MEMBER];
+        if (node->is_closing && core && core->session.state == SESSION_STOPPED)
+            world_bury(world, i);
+    }
+}
+
 static void calm(play_t *play, liar_t *liar)
 {
     world_t *world = play->world;
@@ -47,6 +60,7 @@ static void calm(play_t *play, liar_t *liar)
     if (liar)
         liar_stop(liar);
     world_run(world, world->now_ms + CALM_MS * world->options.pace);
+    bury_the_refused(world);
     for (size_t i = 0; i < world->options.clients && !world->failure[0]; i++)
         for (size_t group = 0; group < PLAY_GROUPS; group++)
             play_send(play, i, group, true);

@@ -49,6 +49,7 @@ typedef struct {
     uint64_t restart_at; /* while it is down; UINT64_MAX: not by itself */
     unsigned crashes;
     bool is_registered;
+    bool is_closing;         /* the broker took its unregister; it may not have been told */
     bool is_gone;            /* closed its account: for good */
     int64_t wall_step_ms;    /* how wrong its clock is */
     struct watched *watched; /* watch.c */
