@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* From the first deed to the last check. */
 #include "tests/simulation/run.h"
-#include "client/core/member.h"
 
 #include <string.h>
 
+#include "client/core/member.h"
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/liar.h"
 #include "tests/simulation/seed_options.h"
