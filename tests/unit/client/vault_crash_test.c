@@ -185,7 +185,7 @@ static void fill(vault_t *vault, size_t value_size, uint64_t *stored)
         status_t status = vault_apply(vault, &writes);
         writes_wipe(&writes);
         if (status != STATUS_OK) {
-            assert_int_equal(status, STATUS_IO_ERROR);
+            assert_int_equal(status, STATUS_DISK_FULL);
             assert_int_equal(read_number(vault, "last"), *stored);
             buffer_t out = {0};
             assert_int_equal(vault_get(vault, text(key), &out), STATUS_NOT_FOUND);
