@@ -51,6 +51,14 @@ SEEDS = {
               'polls': bytes(sum(([15, 0, 255, 255, which, 80, 1, 9, 9, which] for which in range(6)), [])),
               'faults': bytes([18, 1, 0, 1, 1, 2, 2, 18, 3, 0, 1, 9, 0, 18, 16, 0, 9, 1, 3, 3, 18, 12, 0, 0, 15, 0, 255, 255, 0]),
               'raw': bytes([21, 7, 0x96, 0, 1, 2, 0xc4, 0, 0xa0, 22, 3, 1, 2, 3])},
+    # A step is a byte: 128 with changes, 64 the admin core, 16 * which open request, else what (9 a right answer); then its fields.
+    'core': {'replies': bytes(sum(([9 | at << 4, 1, 0, 0, 2, 1, 7, 0] for at in range(4)), [])),
+             'duties': bytes([0x43, 0, 0] + [0x49, 1, 0, 1, 2, 0, 0, 0] * 6), 'events': bytes([0, 1, 0, 5, 0, 0, 0] * 4 + [0, 1, 0, 13, 0, 0xc0, 1, 0, 40, 9]),
+             'screens': bytes(sum(([5, verb, 3, 1, 9, 0, 0] for verb in range(16)), [4])),
+             'restarts': bytes([5, 4, 3, 7, 9, 9, 9, 71, 73, 73, 73, 4, 68, 3, 0, 0, 9, 0, 0]),
+             'links': bytes([2, 0x12, 0x22, 0x32, 2, 0x12, 9, 9, 9, 0x42, 0x52, 0x62, 0x72, 3, 0, 0, 0x43, 0, 0]),
+             'refusals': bytes(sum(([8, status, 0, 0, 0, 0x48, status, 0, 0, 0, 3, 0, 0] for status in (1, 8, 16, 20, 30)), [])),
+             'changed': bytes([0x89, 1, 0, 0, 0, 0, 0, 1, 0, 7, 1] * 4), 'raw': bytes([1, 7, 0x95, 1, 1, 2, 0, 0x90, 0, 0x41, 3, 1, 2, 3])},
     'roster': {'true': b'\1\3', 'free': b'\3\3', 'depth': b'\1\2', 'sibling': bytes([1, 3, 60, 1]), 'leaf': bytes([1, 3, 3, 2])},
 }
 
