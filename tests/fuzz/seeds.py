@@ -54,6 +54,8 @@ SEEDS = {
     # A step is a byte: 128 with changes, 64 the admin core, 16 * which open request, else what (9 a right answer); then its fields.
     'core': {'replies': bytes(sum(([9 | at << 4, 1, 0, 0, 2, 1, 7, 0] for at in range(4)), [])),
              'duties': bytes([0x43, 0, 0] + [0x49, 1, 0, 1, 2, 0, 0, 0] * 6), 'events': bytes([0, 1, 0, 5, 0, 0, 0] * 4 + [0, 1, 0, 13, 0, 0xc0, 1, 0, 40, 9]),
+             'admits': bytes([0x43, 3, 0xe8, 0x49, 0, 0, 1, 2, 0, 0, 0x49, 1, 0, 1, 2, 0, 0x49, 1, 0] * 3),
+             'removes': bytes([0x43, 3, 0xe8, 0x49, 1, 0, 1, 2, 0, 0, 0x49, 1, 0, 1, 2, 0, 0x49, 1, 0x20] * 3),
              'screens': bytes(sum(([5, verb, 3, 1, 9, 0, 0] for verb in range(16)), [4])),
              'restarts': bytes([5, 4, 3, 7, 9, 9, 9, 71, 73, 73, 73, 4, 68, 3, 0, 0, 9, 0, 0]),
              'links': bytes([2, 0x12, 0x22, 0x32, 2, 0x12, 9, 9, 9, 0x42, 0x52, 0x62, 0x72, 3, 0, 0, 0x43, 0, 0]),
