@@ -163,6 +163,15 @@ static inline void pick_roster(play_t *self, verb_t verb, message_t *out, record
     const roster_member_t *bob = roster_table_get(holder_roster(self->room->holder), leaf_index(1));
     roster_leaf_hash(rows->proof.hash, bob);
     uint64_t epoch = pick_number(self);
+    if (!epoch) { /* the truth */
+        const roster_member_t *alice =
+            roster_table_get(holder_roster(self->room->holder), leaf_index(0));
+        rows->entries[0] = (roster_entry_record_t){
+            .name = alice->name, .epoch_added = alice->epoch_added, .role = alice->role};
+        memcpy(rows->entries[0].identity_key, alice->identity_key, KEY_BYTES);
+        count += !count;
+        epoch = holder_epoch(self->room->holder);
+    }
     if (verb == VERB_roster)
         out->body.roster_reply = (roster_reply_t){.epoch = epoch,
                                                   .depth = pick_number(self),
