@@ -253,12 +253,12 @@ void member_resolve(member_core_t *self, group_t *group, const roster_member_t *
     bool is_stranger = !group_known(group, entry->leaf); /* proven only by its removal */
     for (size_t i = 0; i < group->waiting_count; i++) {
         waiting_t *waiting = &group->waiting[i];
-        if (waiting->leaf == entry->leaf && !group_known(group, entry->leaf))
-            member_know(self, group, entry, false); /* its messages are counted: a gap shows */
         if (waiting->leaf != entry->leaf) {
             group->waiting[kept++] = *waiting;
             continue;
         }
+        if (!group_known(group, entry->leaf))
+            member_know(self, group, entry, false); /* its messages are counted: a gap shows */
         resolve_one(self, group, waiting, entry);
         row_key_t key = row_key_of_number(ROW_WAITING, group->id, waiting->sequence);
         writes_delete(&self->effects->writes, row_key_view(&key));
