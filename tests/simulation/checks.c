@@ -77,9 +77,7 @@ static bool visit(void *context, bytes_t key, bytes_t value)
         world_fail(self->world, "a stored line of c%zu is damaged", self->client);
     self->count++;
     const node_t *node = &self->world->nodes[self->client];
-    if (line->kind == LINE_NOTICE && line->notice.size == strlen(NOTICE_JOINED) &&
-        !memcmp(line->notice.data, NOTICE_JOINED, line->notice.size) &&
-        name_equal(&line->who, &node->name))
+    if (line_is_notice(line, NOTICE_JOINED) && name_equal(&line->who, &node->name))
         self->joined = line->sequence;
     return true;
 }
@@ -129,9 +127,8 @@ static void check_notices(const history_t *history, size_t number)
         if (!is_in(group_of(history->world, history->client, number)) ||
             line->sequence < history->joined)
             continue; /* who left may leave something unproven behind */
-        for (size_t k = 0; line->kind == LINE_NOTICE && k < sizeof wrong / sizeof wrong[0]; k++)
-            if (line->notice.size == strlen(wrong[k]) &&
-                !memcmp(line->notice.data, wrong[k], line->notice.size))
+        for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
+            if (line_is_notice(line, wrong[k]))
                 world_fail(history->world, "c%zu has a notice %s at %llu of g%zu: %.*s",
                            history->client, wrong[k], (unsigned long long)line->sequence, number,
                            (int)line->reason.size, line->reason.data);

@@ -29,12 +29,6 @@ typedef struct {
     uint64_t joined;
 } record_t;
 
-static bool is_notice(const local_line_record_t *line, const char *kind)
-{
-    return line->kind == LINE_NOTICE && line->notice.size == strlen(kind) &&
-           !memcmp(line->notice.data, kind, line->notice.size);
-}
-
 /* A text that was typed, by whom it is shown to be from, in this group, and for the first time. */
 static void take_text(record_t *self, const local_line_record_t *line)
 {
@@ -69,10 +63,10 @@ static bool visit(void *context, bytes_t key, bytes_t value)
     }
     if (line.kind == LINE_MESSAGE) {
         take_text(self, &line);
-    } else if (is_notice(&line, NOTICE_GAP)) {
+    } else if (line_is_notice(&line, NOTICE_GAP)) {
         self->gaps = mem_realloc(self->gaps, self->gap_count + 1, sizeof *self->gaps);
         self->gaps[self->gap_count++] = (gap_t){line.who, line.sequence};
-    } else if (is_notice(&line, NOTICE_JOINED) &&
+    } else if (line_is_notice(&line, NOTICE_JOINED) &&
                name_equal(&line.who, &self->play->world->nodes[self->client].name)) {
         self->joined = line.sequence;
     }

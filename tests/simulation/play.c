@@ -16,6 +16,12 @@ name_t play_group_name(size_t group)
     return name;
 }
 
+bool line_is_notice(const local_line_record_t *line, const char *kind)
+{
+    return line->kind == LINE_NOTICE && line->notice.size == strlen(kind) &&
+           !memcmp(line->notice.data, kind, line->notice.size);
+}
+
 static typed_t *find(play_t *self, size_t client, uint64_t request)
 {
     for (size_t i = self->text_count; i-- > 0;)
@@ -42,9 +48,7 @@ static void take_lines(play_t *self, world_t *world, size_t client, const local_
         shown.lines.count++;
         self->lines++;
         self->late_lines += push->late != 0;
-        bool is_bad = line->kind == LINE_NOTICE && line->notice.size &&
-                      !strncmp(line->notice.data, NOTICE_UNDECRYPTABLE, line->notice.size);
-        self->undecryptable += is_bad;
+        self->undecryptable += line_is_notice(line, NOTICE_UNDECRYPTABLE);
         if (world->options.is_loud)
             printf("%8llu c%zu sees %s@%llu e%llu %.*s%.*s %s%s %.*s\n",
                    (unsigned long long)world->now_ms, client, line->group_name.text,

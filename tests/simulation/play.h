@@ -38,6 +38,7 @@ struct play {
 };
 
 name_t play_group_name(size_t group);
+bool line_is_notice(const local_line_record_t *line, const char *kind);
 void play_screen(void *context, world_t *world, size_t client, const local_message_t *message);
 /* What the client holds of a group that it is in: before it leaves. */
 void play_take_loot(play_t *self, size_t client, const name_t *name);
