@@ -166,8 +166,3 @@ bool derivations_reached_near(uint32_t key)
         is_reached = is_reached || derivations_reached(graph.edges[at].to);
     return is_reached;
 }
-
-size_t derivations_count(void)
-{
-    return graph.count;
-}

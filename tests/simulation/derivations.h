@@ -38,6 +38,5 @@ void derivations_finish(void);
 bool derivations_reached(uint32_t key);
 /* The key or one that is derived from it directly. */
 bool derivations_reached_near(uint32_t key);
-size_t derivations_count(void);
 
 #endif

@@ -17,6 +17,7 @@ liar_t *liar_new(world_t *world);
 /* Speaks the truth again. */
 void liar_stop(liar_t *self);
 void liar_destroy(liar_t **self);
+/* The frames that it altered. */
 uint64_t liar_count(const liar_t *self);
 
 /* lied.c: what must hold all the same: no text under another's name, altered, or twice; what is

@@ -48,7 +48,6 @@ static void take_lines(play_t *self, world_t *world, size_t client, const local_
         shown.lines.count++;
         self->lines++;
         self->late_lines += push->late != 0;
-        self->undecryptable += line_is_notice(line, NOTICE_UNDECRYPTABLE);
         if (world->options.is_loud)
             printf("%8llu c%zu sees %s@%llu e%llu %.*s%.*s %s%s %.*s\n",
                    (unsigned long long)world->now_ms, client, line->group_name.text,

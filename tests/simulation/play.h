@@ -34,7 +34,6 @@ struct play {
     loot_t *loot;
     size_t loot_count;
     uint64_t refusals, lines, late_lines;
-    uint64_t undecryptable; /* notices of it that screens were shown */
 };
 
 name_t play_group_name(size_t group);

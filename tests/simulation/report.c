@@ -54,6 +54,7 @@ void report_print(const report_t *self)
     printf("faults:");
     for (unsigned i = 0; i < FAULT_COUNT; i++)
         list(&column, fault_name((fault_t)i), self->total.injected[i]);
+    list(&column, "lies", self->total.lies);
     column = 8;
     printf("\nactions:");
     for (unsigned i = 0; i < ACTION_COUNT; i++)

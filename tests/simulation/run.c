@@ -82,7 +82,7 @@ static void judge_all(play_t *play, invariants_t *invariants, const liar_t *liar
         invariants_finish(invariants);
 }
 
-static void count(const play_t *play, tally_t *total)
+static void count(const play_t *play, const liar_t *liar, tally_t *total)
 {
     tally_t *tally = &play->world->tally;
     tally->simulated_ms = play->world->now_ms;
@@ -90,6 +90,7 @@ static void count(const play_t *play, tally_t *total)
     tally->lines = play->lines;
     tally->late_lines = play->late_lines;
     tally->refusals = play->refusals;
+    tally->lies = liar ? liar_count(liar) : 0;
     if (total)
         tally_add(total, tally);
 }
@@ -105,7 +106,7 @@ verdict_t plan_run(const plan_t *self, run_judge_fn *judge, tally_t *total)
     calm(&play, liar);
     world_broker_end(world);
     judge_all(&play, invariants, liar, judge);
-    count(&play, total);
+    count(&play, liar, total);
     verdict_t verdict = {.kind = world->failure_kind};
     memcpy(verdict.failure, world->failure, sizeof verdict.failure);
     liar_destroy(&liar);

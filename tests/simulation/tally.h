@@ -16,6 +16,7 @@ typedef struct {
     uint64_t steps, turns, simulated_ms;
     uint64_t clients, crashes, restarts;
     uint64_t texts, lines, late_lines, refusals;
+    uint64_t lies; /* frames that a lying broker altered */
     uint64_t injected[FAULT_COUNT];
     uint64_t deeds[ACTION_COUNT];
     uint64_t answered[COUNTED_VERBS][COUNTED_STATUSES]; /* by the broker */
