@@ -69,13 +69,16 @@ man: $(MAN)
 $(BUILD)/%.8: %.8.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
+$(BUILD)/%.5: %.5.scd
+	@mkdir -p $(@D)
+	scdoc <$< >$@
 $(BUILD)/%.1: %.1.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
 # Manual pages need scdoc; without it they are left out.
 install: all $(if $(shell command -v scdoc),man)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/doc/conclave
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/conclave
 	install -m 755 $(BUILD)/conclaved $(BUILD)/conclave $(DESTDIR)$(PREFIX)/bin
 	for page in $(wildcard $(MAN)); do \
 		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done

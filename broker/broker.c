@@ -20,6 +20,11 @@
 #define URL_BYTES  384
 #define STORE_NAME "store"
 
+#define SECOND_MS UINT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
+#define DAY_MS    (24 * 60 * MINUTE_MS)
+#define MEGABYTE  (UINT64_C(1024) * 1024)
+
 typedef struct {
     const options_t *options;
     log_t *log;
@@ -41,7 +46,7 @@ static status_t open_dir(broker_t *self)
     const char *name = self->options->data;
     pid_t holder = 0;
     status_t status = STATUS_OK;
-    if (!name) {
+    if (!*name) {
         status = data_dir_default_path(path);
         name = path;
     }
@@ -101,17 +106,22 @@ static status_t open_key(broker_t *self)
     return status;
 }
 
+/* 0 asks for no reserve; to the store 0 is its default. */
+static uint64_t reserve_bytes(const options_t *options)
+{
+    return options->store_reserve_mb ? options->store_reserve_mb * MEGABYTE : UINT64_MAX;
+}
+
 static status_t open_store(broker_t *self)
 {
     char path[PATH_MAX + 8];
-    store_rocksdb_options_t options = {.reserve_bytes = self->options->store_reserve_bytes};
+    store_rocksdb_options_t options = {.reserve_bytes = reserve_bytes(self->options)};
     snprintf(path, sizeof path, "%s/" STORE_NAME, self->dir.path);
     status_t status = store_rocksdb_open(path, &options, &self->store);
     if (status == STATUS_OK) {
         rules_config_t config = rules_config_default(self->key.public_key);
-        config.idle_ms = self->options->idle_ms ? self->options->idle_ms : config.idle_ms;
-        config.retention_ms =
-            self->options->retention_ms ? self->options->retention_ms : config.retention_ms;
+        config.idle_ms = self->options->idle_seconds * SECOND_MS;
+        config.retention_ms = self->options->retention_days * DAY_MS;
         snprintf(config.software, sizeof config.software, "conclaved %s", CONCLAVE_VERSION);
         self->rules = rules_new(self->store, &config);
         status = rules_open(self->rules);
@@ -178,13 +188,14 @@ static void log_bind_failure(broker_t *self, const endpoint_t *endpoint, int err
 
 static status_t listen_all(broker_t *self, char *url, size_t size)
 {
-    for (size_t i = 0; i < self->options->listen_count; i++) {
+    for (size_t i = 0; i < self->options->listen.count; i++) {
         endpoint_t bound;
         char text[URL_BYTES];
         errno = 0;
-        status_t status = router_socket_bind(&self->socket, &self->options->listen[i], &bound);
+        status_t status =
+            router_socket_bind(&self->socket, &self->options->listen.items[i], &bound);
         if (status != STATUS_OK) {
-            log_bind_failure(self, &self->options->listen[i], errno);
+            log_bind_failure(self, &self->options->listen.items[i], errno);
             return status;
         }
         bound.has_key = true;
@@ -264,7 +275,7 @@ status_t broker_run(const options_t *options, log_t *log, int signal_fd)
                                          .counters = &self.counters,
                                          .log = log,
                                          .signal_fd = signal_fd,
-                                         .report_ms = options->report_ms};
+                                         .report_ms = options->report_minutes * MINUTE_MS};
         status = router_run(&router);
         LOG(log, status == STATUS_OK ? LEVEL_INFO : LEVEL_ERROR, log_event("stopped"),
             log_status("status", status));

@@ -37,7 +37,9 @@ typedef struct {
     size_t size;
 } line_t;
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
+const char *const log_level_names[] = {"error", "warn", "info", "debug", NULL};
+const char *const log_format_names[] = {"text", "json", NULL};
+
 static const char *const level_colours[] = {"\033[31m", "\033[33m", "\033[32m", "\033[2m"};
 
 log_field_t log_event(const char *name)
@@ -189,7 +191,7 @@ static void line_start(line_t *line, const log_t *self, log_level_t level, const
         line_text(line, "{\"time\":\"");
         line_text(line, stamp);
         line_text(line, "\",\"level\":\"");
-        line_text(line, level_names[level]);
+        line_text(line, log_level_names[level]);
         line_text(line, "\",\"event\":\"");
         line_escaped(line, event);
         line_text(line, "\"");
@@ -197,7 +199,7 @@ static void line_start(line_t *line, const log_t *self, log_level_t level, const
     }
     char head[96];
     snprintf(head, sizeof head, "%s %s%-5s%s ", stamp,
-             self->is_coloured ? level_colours[level] : "", level_names[level],
+             self->is_coloured ? level_colours[level] : "", log_level_names[level],
              self->is_coloured ? "\033[0m" : "");
     line_text(line, head);
     line_escaped(line, event);
@@ -266,25 +268,4 @@ void log_write(log_t *self, log_level_t level, const log_field_t *fields, size_t
     do {
         written = write(self->fd, line.bytes, line.size);
     } while (written < 0 && errno == EINTR);
-}
-
-bool log_level_parse(log_level_t *out, const char *name)
-{
-    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
-        if (strcmp(name, level_names[i]) == 0) {
-            *out = (log_level_t)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool log_format_parse(log_format_t *out, const char *name)
-{
-    bool is_json = strcmp(name, "json") == 0;
-    if (!is_json && strcmp(name, "text") != 0) {
-        return false;
-    }
-    *out = is_json ? LOG_JSON : LOG_TEXT;
-    return true;
 }

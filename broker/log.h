@@ -12,6 +12,10 @@
 typedef enum { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG } log_level_t;
 typedef enum { LOG_TEXT, LOG_JSON } log_format_t;
 
+/* Their names in the order of the values, and a NULL. */
+extern const char *const log_level_names[];
+extern const char *const log_format_names[];
+
 /* One `key=value`. Made by the constructors below and by nothing else: there is none for bytes, so
    that a payload, a token or a key can't be logged by mistake. */
 typedef struct {
@@ -56,9 +60,5 @@ void log_write(log_t *self, log_level_t level, const log_field_t *fields, size_t
 #define LOG(self, level, ...)                                                                      \
     log_write((self), (level), (const log_field_t[]){__VA_ARGS__},                                 \
               sizeof((const log_field_t[]){__VA_ARGS__}) / sizeof(log_field_t))
-
-/* "error", "warn", "info", "debug" / "text", "json". False if the name is none of these. */
-bool log_level_parse(log_level_t *out, const char *name);
-bool log_format_parse(log_format_t *out, const char *name);
 
 #endif

@@ -25,7 +25,8 @@ static void forbid_core_dumps(void)
 static int run(const options_t *options)
 {
     int signal_fd;
-    log_t *log = log_new(STDERR_FILENO, options->log_format, options->log_level);
+    log_t *log =
+        log_new(STDERR_FILENO, (log_format_t)options->log_format, (log_level_t)options->log_level);
     status_t status = signals_open(&signal_fd);
     if (status == STATUS_OK && sodium_init() < 0) {
         status = STATUS_IO_ERROR;
@@ -40,20 +41,49 @@ static int run(const options_t *options)
     return status == STATUS_OK ? EXIT_STOPPED : EXIT_START_FAILED;
 }
 
+static void tell_problem(void *context, const options_problem_t *problem)
+{
+    (void)context;
+    if (!problem->file) {
+        fprintf(stderr, "conclaved: %s\n", problem->text);
+    } else if (problem->line == 0) {
+        fprintf(stderr, "%s: %s\n", problem->file, problem->text);
+    } else {
+        fprintf(stderr, "%s:%zu: %s\n", problem->file, problem->line, problem->text);
+    }
+}
+
+/* What is only printed; the exit code says whether it could be. */
+static int print(const options_t *options)
+{
+    switch (options->action) {
+    case OPTIONS_HELP:
+        options_print_help(stdout);
+        break;
+    case OPTIONS_VERSION:
+        puts("conclaved " CONCLAVE_VERSION);
+        break;
+    case OPTIONS_CHECK_CONFIG:
+        puts("OK");
+        break;
+    case OPTIONS_PRINT_CONFIG:
+        options_print_config(options, stdout);
+        break;
+    case OPTIONS_RUN:
+        break;
+    }
+    return fflush(stdout) != 0 || ferror(stdout) ? EXIT_START_FAILED : EXIT_STOPPED;
+}
+
 int main(int argc, char **argv)
 {
     options_t options;
-    char problem[256];
-    if (options_parse(&options, argc, argv, problem, sizeof problem) != STATUS_OK) {
-        fprintf(stderr, "conclaved: %s\nTry 'conclaved --help'.\n", problem);
+    if (options_load(&options, argc, argv, tell_problem, NULL) != STATUS_OK) {
+        fputs("Try 'conclaved --help'.\n", stderr);
         return EXIT_USAGE;
     }
-    if (options.mode == OPTIONS_HELP) {
-        return fputs(options_help, stdout) < 0 || fflush(stdout) != 0 ? EXIT_START_FAILED : 0;
-    }
-    if (options.mode == OPTIONS_VERSION) {
-        return puts("conclaved " CONCLAVE_VERSION) < 0 || fflush(stdout) != 0 ? EXIT_START_FAILED
-                                                                              : 0;
+    if (options.action != OPTIONS_RUN) {
+        return print(&options);
     }
     forbid_core_dumps();
     return run(&options);

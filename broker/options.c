@@ -1,145 +1,245 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Long options only: a broker is started by a unit file, where they explain themselves. */
+/* Long options only: a broker is started by a unit file, where they explain themselves. Flags are
+   read first, since one names the config file, and laid over what it says at the end. */
 #include "broker/options.h"
 
+#include "broker/config_text.h"
+#include "broker/option_name.h"
+#include "broker/option_table.h"
+
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char options_help[] =
-    "Usage: conclaved [OPTION]...\n"
-    "The Conclave broker: carries the messages of locked rooms and can read none.\n"
-    "\n"
-    "  --data DIR             where keys and messages are kept\n"
-    "                         [$XDG_DATA_HOME/conclave-broker]\n"
-    "  --listen ENDPOINT      tcp://HOST:PORT, port * for any free one; may be repeated\n"
-    "                         [" OPTIONS_LISTEN_DEFAULT "]\n"
-    "  --log-format FORMAT    text or json [text]\n"
-    "  --log-level LEVEL      error, warn, info or debug [info]\n"
-    "  --idle-seconds N       a session ends when its client is silent for so long [600]\n"
-    "  --retention-days N     messages that a member has not fetched are kept so long [30]\n"
-    "  --store-reserve-mb N   refuse to write when less is free on the disk, 0: never [64]\n"
-    "  --report-minutes N     log the counters so often, 0: only at the end [60]\n"
-    "  --version              print the version\n"
-    "  --help                 print this\n"
-    "\n"
-    "When ready, it writes DIR/broker.url: the address that clients need, key included.\n"
-    "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start, 2 wrong usage.\n";
+#define FIRST_VALUE 256 /* of getopt's, so that none is '?' or ':' */
+#define SHOWN_BYTES 80  /* of a text that is shown in a problem */
 
-enum { DATA = 1, LISTEN, LOG_FORMAT, LEVEL, IDLE, RETENTION, RESERVE, REPORT, VERSION, HELP };
+/* One source of options, being read. */
+typedef struct {
+    options_t *options;
+    bool is_given[OPTION_ROWS];
+    size_t given_line[OPTION_ROWS];
+    const char *file; /* NULL: the command line */
+    size_t line;
+    options_tell_t *tell;
+    void *context;
+    size_t *told;
+} source_t;
 
-static const struct option long_options[] = {
-    {"data", required_argument, NULL, DATA},
-    {"listen", required_argument, NULL, LISTEN},
-    {"log-format", required_argument, NULL, LOG_FORMAT},
-    {"log-level", required_argument, NULL, LEVEL},
-    {"idle-seconds", required_argument, NULL, IDLE},
-    {"retention-days", required_argument, NULL, RETENTION},
-    {"store-reserve-mb", required_argument, NULL, RESERVE},
-    {"report-minutes", required_argument, NULL, REPORT},
-    {"version", no_argument, NULL, VERSION},
-    {"help", no_argument, NULL, HELP},
-    {0},
-};
-
-/* A decimal number from least to most, in units of `unit`. */
-static bool parse_number(uint64_t *out, const char *text, uint64_t least, uint64_t most,
-                         uint64_t unit)
+static void tell(source_t *self, const char *text)
 {
-    uint64_t number = 0;
-    if (!*text || strlen(text) > 9) {
-        return false;
-    }
-    for (const char *c = text; *c; c++) {
-        if (*c < '0' || *c > '9') {
-            return false;
-        }
-        number = number * 10 + (uint64_t)(*c - '0');
-    }
-    *out = number * unit;
-    return number >= least && number <= most;
-}
-
-static bool add_listen(options_t *out, const char *text)
-{
-    return out->listen_count < OPTIONS_LISTEN_MAX &&
-           endpoint_parse_listen(&out->listen[out->listen_count++], text) == STATUS_OK;
-}
-
-static bool apply(options_t *out, int option, const char *value)
-{
-    switch (option) {
-    case DATA:
-        out->data = value;
-        return *value != '\0';
-    case LISTEN:
-        return add_listen(out, value);
-    case LOG_FORMAT:
-        return log_format_parse(&out->log_format, value);
-    case LEVEL:
-        return log_level_parse(&out->log_level, value);
-    case IDLE:
-        return parse_number(&out->idle_ms, value, 1, 100000000, 1000);
-    case RETENTION:
-        return parse_number(&out->retention_ms, value, 1, 36500, UINT64_C(86400000));
-    case RESERVE:
-        if (!parse_number(&out->store_reserve_bytes, value, 0, 100000000, 1024 * 1024)) {
-            return false;
-        }
-        out->store_reserve_bytes = out->store_reserve_bytes ? out->store_reserve_bytes : UINT64_MAX;
-        return true;
-    case REPORT:
-        return parse_number(&out->report_ms, value, 0, 100000, 60000);
-    case VERSION:
-        out->mode = OPTIONS_VERSION;
-        return true;
-    case HELP:
-        out->mode = OPTIONS_HELP;
-        return true;
-    default:
-        return false;
+    const options_problem_t problem = {.file = self->file, .line = self->line, .text = text};
+    if (++*self->told <= OPTIONS_TOLD_MAX) {
+        self->tell(self->context, &problem);
     }
 }
 
-static const char *option_name(int option)
+/* What the user wrote, made fit for a terminal and short. */
+static const char *shown(char out[static SHOWN_BYTES], const char *text)
 {
-    for (const struct option *row = long_options; row->name; row++) {
-        if (row->val == option) {
-            return row->name;
+    size_t size = 0;
+    for (; text[size] && size < SHOWN_BYTES - 1; size++) {
+        out[size] = text[size] >= ' ' && text[size] <= '~' ? text[size] : '?';
+    }
+    out[size] = '\0';
+    return out;
+}
+
+static void tell_of_key(source_t *self, const char *key, const char *why)
+{
+    char text[512];
+    char shown_key[SHOWN_BYTES];
+    snprintf(text, sizeof text, "key '%s': %s", shown(shown_key, key), why);
+    tell(self, text);
+}
+
+static void tell_of_value(source_t *self, const option_row_t *row, const char *value)
+{
+    char text[512];
+    char allowed[160];
+    char shown_value[SHOWN_BYTES];
+    option_value_allowed(row, allowed, sizeof allowed);
+    snprintf(text, sizeof text, "can't be '%s'; allowed: %s%s", shown(shown_value, value), allowed,
+             self->file && strstr(value, " #") ? "; a comment needs a line of its own" : "");
+    if (self->file) {
+        tell_of_key(self, row->name, text);
+    } else {
+        char line[640];
+        snprintf(line, sizeof line, "--%s %s", row->name, text);
+        tell(self, line);
+    }
+}
+
+/* The first value of a source replaces the default; a list's next one adds to it. */
+static void take_value(source_t *self, const option_row_t *row, const char *value)
+{
+    size_t index = (size_t)(row - option_rows);
+    void *field = option_field(self->options, row);
+    if (!self->is_given[index]) {
+        memset(field, 0, row->size);
+    }
+    self->is_given[index] = true;
+    self->given_line[index] = self->line;
+    if (!option_value_parse(row, field, value)) {
+        tell_of_value(self, row, value);
+    }
+}
+
+/* --- The config file -------------------------------------------------------------------------- */
+
+static const option_row_t *row_of_key(const char *key)
+{
+    for (const option_row_t *row = option_rows; row < option_rows + OPTION_ROWS; row++) {
+        if (strcmp(row->name, key) == 0) {
+            return row;
         }
     }
-    return "";
+    return NULL;
 }
 
-status_t options_parse(options_t *out, int argc, char **argv, char *problem, size_t problem_size)
+static void tell_unknown_key(source_t *self, const char *key)
 {
-    *out = (options_t){.log_level = LEVEL_INFO, .report_ms = 3600000};
-    problem[0] = '\0';
+    char why[160];
+    const char *near = NULL;
+    for (const option_row_t *row = option_rows; row < option_rows + OPTION_ROWS; row++) {
+        if (row->change != FLAG_ONLY && option_name_is_near(key, row->name)) {
+            near = row->name;
+        }
+    }
+    if (near) {
+        snprintf(why, sizeof why, "unknown; did you mean '%s'?", near);
+    } else {
+        snprintf(why, sizeof why, "unknown; allowed are the keys that --print-config prints");
+    }
+    tell_of_key(self, key, why);
+}
+
+static void take_line(source_t *self, const config_line_t *line)
+{
+    const option_row_t *row = row_of_key(line->key);
+    if (!row) {
+        tell_unknown_key(self, line->key);
+    } else if (row->change == FLAG_ONLY) {
+        tell_of_key(self, line->key, "only a flag; not allowed in a config file");
+    } else if (self->is_given[row - option_rows] && row->kind != OPTION_ENDPOINTS) {
+        char why[96];
+        snprintf(why, sizeof why, "given twice, first in line %zu; allowed once",
+                 self->given_line[row - option_rows]);
+        tell_of_key(self, line->key, why);
+    } else {
+        take_value(self, row, line->value);
+    }
+}
+
+static void take_config(source_t *self, bytes_t bytes)
+{
+    config_text_t text = {.left = bytes};
+    config_line_t line;
+    while (config_text_next(&text, &line) && *self->told <= OPTIONS_TOLD_MAX) {
+        self->line = text.line;
+        if (line.problem) {
+            tell(self, line.problem);
+        } else {
+            take_line(self, &line);
+        }
+    }
+}
+
+static void read_config(source_t *self)
+{
+    buffer_t bytes = {0};
+    const char *problem = config_file_read(self->file, &bytes);
+    if (problem) {
+        tell(self, problem);
+    } else {
+        take_config(self, buffer_view(&bytes));
+    }
+    buffer_free(&bytes);
+}
+
+/* --- The command line ------------------------------------------------------------------------- */
+
+/* `before`, what the user wrote, `after`. */
+static void tell_of_argument(source_t *self, const char *before, const char *argument,
+                             const char *after)
+{
+    char text[160];
+    char shown_argument[SHOWN_BYTES];
+    snprintf(text, sizeof text, "%s%s%s", before, shown(shown_argument, argument), after);
+    tell(self, text);
+}
+
+static void read_flags(source_t *self, int argc, char **argv)
+{
+    struct option flags[OPTION_ROWS + 1] = {0};
+    int option;
+    for (size_t i = 0; i < OPTION_ROWS; i++) {
+        flags[i] =
+            (struct option){.name = option_rows[i].name,
+                            .has_arg = option_rows[i].argument ? required_argument : no_argument,
+                            .val = FIRST_VALUE + (int)i};
+    }
     optind = 0; /* glibc: start anew */
     opterr = 0;
-    for (;;) {
-        int option = getopt_long(argc, argv, "+:", long_options, NULL);
-        if (option == -1) {
-            break;
-        }
-        if (option == '?' || option == ':') {
-            snprintf(problem, problem_size, "%s %s",
-                     option == ':' ? "a value is missing after" : "there is no option",
-                     argv[optind - 1]);
-            return STATUS_USAGE;
-        }
-        if (!apply(out, option, optarg)) {
-            snprintf(problem, problem_size, "--%s can't be '%s'", option_name(option), optarg);
-            return STATUS_USAGE;
+    while ((option = getopt_long(argc, argv, "+:", flags, NULL)) != -1) {
+        if (option == ':') {
+            tell_of_argument(self, "a value is missing after ", argv[optind - 1], "");
+        } else if (option == '?') {
+            tell_of_argument(self, "there is no option ", argv[optind - 1], "");
+        } else {
+            const option_row_t *row = &option_rows[option - FIRST_VALUE];
+            if (row->kind == OPTION_ACTION) {
+                self->options->action = (options_action_t)row->action;
+            } else {
+                take_value(self, row, optarg);
+            }
         }
     }
     if (optind < argc) {
-        snprintf(problem, problem_size, "'%s' is not understood", argv[optind]);
-        return STATUS_USAGE;
+        tell_of_argument(self, "'", argv[optind], "' is not understood");
     }
-    if (out->listen_count == 0 && !add_listen(out, OPTIONS_LISTEN_DEFAULT)) {
-        return STATUS_USAGE;
+}
+
+static void take_defaults(options_t *out)
+{
+    memset(out, 0, sizeof *out);
+    for (const option_row_t *row = option_rows; row < option_rows + OPTION_ROWS; row++) {
+        if (*row->initial && !option_value_parse(row, option_field(out, row), row->initial)) {
+            abort(); /* options.def contradicts itself */
+        }
     }
-    return STATUS_OK;
+}
+
+/* What flags say goes before what the file says. */
+static void lay_over(options_t *out, const source_t *flags)
+{
+    for (const option_row_t *row = option_rows; row < option_rows + OPTION_ROWS; row++) {
+        if (flags->is_given[row - option_rows]) {
+            memcpy(option_field(out, row), option_field(flags->options, row), row->size);
+        }
+    }
+    out->action = flags->options->action;
+}
+
+status_t options_load(options_t *out, int argc, char **argv, options_tell_t *tell_fn, void *context)
+{
+    options_t from_flags;
+    size_t told = 0;
+    source_t flags = {.options = &from_flags, .tell = tell_fn, .context = context, .told = &told};
+    take_defaults(&from_flags);
+    read_flags(&flags, argc, argv);
+    take_defaults(out);
+    out->argc = argc;
+    out->argv = argv;
+    bool needs_file = from_flags.action != OPTIONS_HELP && from_flags.action != OPTIONS_VERSION;
+    if (needs_file && from_flags.config[0]) {
+        source_t file = {.options = out,
+                         .file = from_flags.config,
+                         .tell = tell_fn,
+                         .context = context,
+                         .told = &told};
+        read_config(&file);
+    }
+    lay_over(out, &flags);
+    return told == 0 ? STATUS_OK : STATUS_USAGE;
 }

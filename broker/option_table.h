@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The rows of options.def, and the fields of options_t that they set. */
+#ifndef CONCLAVE_BROKER_OPTION_TABLE_H
+#define CONCLAVE_BROKER_OPTION_TABLE_H
+
+#include "broker/options.h"
+
+enum {
+    OPTION_ROWS = 0
+#define TEXT(...)      +1
+#define ENDPOINTS(...) +1
+#define CHOICE(...)    +1
+#define NUMBER(...)    +1
+#define ACTION(...)    +1
+#include "broker/options.def"
+};
+
+extern const option_row_t option_rows[OPTION_ROWS];
+
+/* Not for an action, which has no field. */
+void *option_field(options_t *options, const option_row_t *row);
+const void *option_field_of(const options_t *options, const option_row_t *row);
+
+#endif
