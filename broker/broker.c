@@ -32,6 +32,8 @@ typedef struct {
     broker_key_t key;
     store_t *store;
     rules_t *rules;
+    trace_hub_t *trace;
+    router_calls_t *calls;
     counters_t counters;
     zap_options_t zap_options;
     zactor_t *zap;
@@ -146,6 +148,17 @@ static status_t find_quota(broker_t *self)
     return STATUS_TOO_MANY;
 }
 
+static status_t open_trace(broker_t *self)
+{
+    self->trace = trace_hub_new(0);
+    self->calls = router_calls_new();
+    if (self->trace && self->calls) {
+        return STATUS_OK;
+    }
+    LOG(self->log, LEVEL_ERROR, log_event("trace_failed"), log_errno("cause", errno));
+    return STATUS_IO_ERROR;
+}
+
 static status_t open_socket(broker_t *self)
 {
     zsys_set_io_threads(IO_THREADS);
@@ -154,8 +167,10 @@ static status_t open_socket(broker_t *self)
     self->zap = zactor_new(zap_actor, &self->zap_options);
     status_t status = router_socket_init(&self->socket, &self->key, &self->counters);
     if (status == STATUS_OK) {
-        self->monitor_options = (monitor_options_t){
-            .log = self->log, .counters = &self->counters, .watched = self->socket.socket};
+        self->monitor_options = (monitor_options_t){.log = self->log,
+                                                    .counters = &self->counters,
+                                                    .trace = self->trace,
+                                                    .watched = self->socket.socket};
         self->monitor = zactor_new(monitor_actor, &self->monitor_options);
     }
     if (status != STATUS_OK || !self->zap || !self->zap_options.is_bound || !self->monitor ||
@@ -242,6 +257,8 @@ static void broker_close(broker_t *self)
     }
     router_socket_wipe(&self->socket, LINGER_MS);
     zactor_destroy(&self->zap);
+    trace_hub_destroy(&self->trace);
+    router_calls_destroy(&self->calls);
     rules_destroy(&self->rules);
     store_destroy(&self->store);
     broker_key_wipe(&self->key);
@@ -263,6 +280,9 @@ status_t broker_run(const options_t *options, log_t *log, int signal_fd)
         status = open_store(&self);
     }
     if (status == STATUS_OK) {
+        status = open_trace(&self);
+    }
+    if (status == STATUS_OK) {
         status = open_socket(&self);
     }
     if (status == STATUS_OK) {
@@ -274,6 +294,8 @@ status_t broker_run(const options_t *options, log_t *log, int signal_fd)
                                          .store = self.store,
                                          .counters = &self.counters,
                                          .log = log,
+                                         .trace = self.trace,
+                                         .calls = self.calls,
                                          .signal_fd = signal_fd,
                                          .report_ms = options->report_minutes * MINUTE_MS};
         status = router_run(&router);

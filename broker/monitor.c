@@ -74,9 +74,29 @@ static void event_count(counters_t *counters, uint16_t event)
     }
 }
 
+static void event_trace(trace_hub_t *trace, uint16_t event)
+{
+    switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        trace_hub_handshake_failed(trace, TRACE_REASON_NO_DETAIL);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        trace_hub_handshake_failed(trace, TRACE_REASON_PROTOCOL);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        trace_hub_handshake_failed(trace, TRACE_REASON_AUTHENTICATION);
+        break;
+    default:
+        break;
+    }
+}
+
 static void event_handle(const monitor_options_t *self, const socket_event_t *event)
 {
     event_count(self->counters, event->event);
+    if (self->trace) {
+        event_trace(self->trace, event->event);
+    }
     if (event->event == ZMQ_EVENT_ACCEPT_FAILED) {
         LOG(self->log, LEVEL_WARN, log_event("accept_failed"), log_text("address", event->address),
             log_errno("cause", (int)event->value));

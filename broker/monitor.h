@@ -5,6 +5,7 @@
 
 #include "broker/counters.h"
 #include "broker/log.h"
+#include "broker/trace/hub.h"
 
 #include <czmq.h>
 
@@ -12,6 +13,7 @@
 typedef struct {
     log_t *log;
     counters_t *counters;
+    trace_hub_t *trace; /* hears of failed handshakes; NULL: nobody */
     zsock_t *watched;
     atomic_bool is_started; /* set before zactor_new returns */
 } monitor_options_t;

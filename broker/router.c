@@ -36,6 +36,7 @@ typedef struct {
     uint64_t backoff_ms;
     uint64_t reopen_at_ms;
     uint64_t report_at_ms;
+    trace_source_t *trace; /* NULL while nobody listens */
     bool is_stopping;
 } router_t;
 
@@ -44,6 +45,20 @@ static uint64_t clock_us(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void tell_push_dropped(router_t *self, const rules_output_t *output, send_result_t result)
+{
+    if (!self->trace || output->pushes == 0) {
+        return;
+    }
+    const trace_record_t record = {.step = TRACE_PUSH_DROPPED,
+                                   .reason = result == SEND_GONE ? TRACE_REASON_GONE
+                                                                 : TRACE_REASON_QUEUE_FULL,
+                                   .user = *output->user,
+                                   .size_bytes = output->frame.size,
+                                   .count = output->pushes};
+    trace_source_listen(self->trace, &record);
 }
 
 static void send_outputs(router_t *self)
@@ -55,6 +70,7 @@ static void send_outputs(router_t *self)
             continue;
         }
         /* Nobody waits for a slow client: it asks again, or polls. */
+        tell_push_dropped(self, &output, result);
         counter_add(&self->with->counters->replies_dropped, output.replies);
         counter_add(&self->with->counters->pushes_dropped, output.pushes);
         if (result == SEND_GONE) {
@@ -96,6 +112,24 @@ static void count_write(router_t *self, status_t outcome)
     }
 }
 
+/* Only between turns, so that a turn is told of from its beginning or not at all. */
+static void trace_begin(router_t *self)
+{
+    trace_hub_t *hub = self->with->trace;
+    trace_source_t *source = hub && trace_hub_is_wanted(hub) ? trace_hub_source(hub) : NULL;
+    if (source != self->trace) {
+        self->trace = source;
+        rules_listen(self->with->rules, source ? trace_source_listen : NULL, source);
+    }
+}
+
+static void trace_publish(router_t *self)
+{
+    if (self->trace) {
+        trace_source_publish(self->trace);
+    }
+}
+
 /* The batch's write is done: release, or drop, what was to be answered. */
 static void turn_finish(router_t *self, status_t status)
 {
@@ -109,6 +143,7 @@ static void turn_finish(router_t *self, status_t status)
     }
     rules_finish(self->with->rules, outcome);
     send_outputs(self);
+    trace_publish(self);
 }
 
 static void reopen_finish(router_t *self, status_t status)
@@ -125,7 +160,11 @@ static void reopen_finish(router_t *self, status_t status)
 
 static void writer_done(router_t *self)
 {
-    status_t status = writer_take(self->writer, NULL);
+    uint64_t duration_us;
+    status_t status = writer_take(self->writer, &duration_us);
+    if (self->trace) {
+        trace_source_wrote(self->trace, duration_us);
+    }
     if (self->store_state == STORE_REOPENING) {
         reopen_finish(self, status);
     } else {
@@ -179,6 +218,7 @@ static void turn_run(router_t *self)
     rules_t *rules = self->with->rules;
     const store_unit_t *units = NULL;
     uint64_t reads_failed = self->rules_counters->reads_failed;
+    trace_begin(self);
     rules_begin(rules, clock_us(CLOCK_REALTIME) / 1000, self->now_ms);
     turn_feed(self);
     rules_tick(rules);
@@ -194,11 +234,15 @@ static void turn_run(router_t *self)
         self->needs_room = store_unit_needs_room(units);
         writer_write(self->writer, units, count, &self->outcome);
     }
+    trace_publish(self);
 }
 
 /* What can be done while the writer is idle. */
 static void go_on(router_t *self)
 {
+    if (self->with->calls) {
+        router_calls_serve(self->with->calls, self->with->rules, self->with->store);
+    }
     if (self->store_state == STORE_CLOSED && self->now_ms >= self->reopen_at_ms) {
         self->store_state = STORE_REOPENING;
         writer_reopen(self->writer);
@@ -253,14 +297,16 @@ static long poll_timeout_ms(const router_t *self)
 /* Waits for the socket, the writer or a signal, and takes in what came. */
 static status_t wait_and_take(router_t *self)
 {
+    const bool has_room = !frame_queue_is_full(self->queue);
+    const bool serves_calls = self->with->calls && !writer_is_busy(self->writer);
     zmq_pollitem_t items[] = {
         {.fd = self->with->signal_fd, .events = ZMQ_POLLIN},
         {.fd = writer_fd(self->writer), .events = ZMQ_POLLIN},
-        {.socket = self->with->socket->handle, .events = ZMQ_POLLIN},
+        /* What can't be taken in now would be ready at once, again and again. */
+        {.socket = self->with->socket->handle, .events = has_room ? ZMQ_POLLIN : 0},
+        {.fd = serves_calls ? router_calls_fd(self->with->calls) : -1, .events = ZMQ_POLLIN},
     };
-    /* With a full queue the socket would be ready at once, again and again. */
-    int count = frame_queue_is_full(self->queue) ? 2 : 3;
-    if (zmq_poll(items, count, poll_timeout_ms(self)) < 0 && errno != EINTR) {
+    if (zmq_poll(items, serves_calls ? 4 : 3, poll_timeout_ms(self)) < 0 && errno != EINTR) {
         return STATUS_IO_ERROR;
     }
     self->now_ms = clock_us(CLOCK_BOOTTIME) / 1000;
@@ -270,7 +316,7 @@ static status_t wait_and_take(router_t *self)
     if (items[1].revents) {
         writer_done(self);
     }
-    if (count == 3 && items[2].revents) {
+    if (items[2].revents) {
         receive_some(self);
     }
     return STATUS_OK;
@@ -289,6 +335,9 @@ static void drain(router_t *self)
         writer_done(self);
     }
     frame_queue_wipe(self->queue);
+    if (self->with->calls) {
+        router_calls_close(self->with->calls);
+    }
 }
 
 status_t router_run(const router_options_t *options)

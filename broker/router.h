@@ -4,8 +4,10 @@
 #define CONCLAVE_BROKER_ROUTER_H
 
 #include "broker/log.h"
+#include "broker/router_calls.h"
 #include "broker/router_socket.h"
 #include "broker/rules/rules.h"
+#include "broker/trace/hub.h"
 
 /* All is borrowed, and used by nobody else while router_run runs (the counters, the log apart). */
 typedef struct {
@@ -14,6 +16,8 @@ typedef struct {
     store_t *store;
     counters_t *counters;
     log_t *log;
+    trace_hub_t *trace;    /* NULL: nobody ever listens */
+    router_calls_t *calls; /* NULL: nobody calls. Closed when router_run returns */
     int signal_fd;      /* of signals_open */
     uint64_t report_ms; /* between two lines of counters; 0: only at the end */
 } router_options_t;

@@ -21,6 +21,8 @@
 #define NAME_MAX_BYTES         32
 #define SOFTWARE_MAX_BYTES     64
 #define TRACEPARENT_MAX_BYTES  64
+#define TRACE_ID_BYTES         16
+#define SPAN_ID_BYTES          8
 #define TEXT_MAX_BYTES         (16 * 1024)
 #define SEALED_MAX_BYTES       (TEXT_MAX_BYTES + 1024) /* header, sealed inner part and padding */
 #define JOIN_REQUEST_MAX_BYTES 512
@@ -55,6 +57,9 @@
 #define SENDER_WINDOW          64   /* last accepted messages remembered per sender */
 #define TRANSCRIPTS_KEPT       64   /* epochs whose transcript an admin still accepts in a join request */
 #define SKIP_MAX               1000 /* ratchet steps forward at once */
+#define TRACED_MAX             512  /* steps in one push to an operator */
+#define EXPLAINED_READERS_MAX  1024
+#define LOADS_MAX              64
 
 /* Times, in milliseconds */
 #define CHALLENGE_LIFETIME_MS  60000

@@ -4,9 +4,7 @@
 #define CONCLAVE_PROTO_TRACE_CONTEXT_H
 
 #include "proto/bytes.h"
-
-#define TRACE_ID_BYTES 16
-#define SPAN_ID_BYTES  8
+#include "proto/limits.h"
 
 #define TRACE_CONTEXT_CHARS   55
 #define TRACE_CONTEXT_SAMPLED 1

@@ -143,9 +143,10 @@ bool rules_turn_writes(const rules_t *self)
     return !overlay_is_empty(self->overlay) || self->dirty_groups.count > 0;
 }
 
-void dispatch(rules_t *self, peer_t *peer, const message_t *message, status_t read_status)
+void dispatch(rules_t *self, peer_t *peer, const message_t *message, size_t size_bytes,
+              status_t read_status)
 {
-    request_t request = {.rules = self, .peer = peer, .message = message};
+    request_t request = {.rules = self, .peer = peer, .message = message, .size_bytes = size_bytes};
     peer->requests++;
     trace_received(self, &request);
     status_t status = read_status == STATUS_OK ? carry_out(&request) : read_status;

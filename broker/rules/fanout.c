@@ -82,6 +82,7 @@ void fanout_polled(rules_t *self, member_t *member, uint64_t cursor, uint64_t de
         return;
     member->cursor = cursor;
     member->cursor_known = true;
+    trace_cursor_moved(self, member);
     if (!member->cursor_dirty)
         pointers_add(&self->dirty_cursors, member);
     member->cursor_dirty = true;
@@ -144,22 +145,36 @@ void fanout_nudge_members(rules_t *self, const group_t *group)
         nudge(self, group->online[i]->user, group, TASK_MESSAGES);
 }
 
+/* Why the chunk can't be pushed, if so. */
+static trace_reason_t push_obstacle(const member_t *member, const chunk_t *chunk)
+{
+    size_t size = chunk->end - chunk->start;
+    uint64_t until = member->record.until_sequence;
+    if (until != 0 && chunk->first + chunk->count - 1 > until)
+        return TRACE_REASON_LEFT;
+    if (chunk->first != member->pushed_to + 1)
+        return TRACE_REASON_BEHIND;
+    if (size > CHUNK_MAX_BYTES || member->window_bytes + size > PUSH_WINDOW_BYTES)
+        return TRACE_REASON_WINDOW_FULL;
+    return TRACE_REASON_NONE;
+}
+
 /* Whether the chunk was pushed. */
 static bool push_chunk(rules_t *self, member_t *member, const chunk_t *chunk)
 {
     const group_t *group = member->group;
     size_t size = chunk->end - chunk->start;
-    uint64_t until = member->record.until_sequence;
-    if (until != 0 && chunk->first + chunk->count - 1 > until)
+    trace_reason_t obstacle = push_obstacle(member, chunk);
+    if (obstacle != TRACE_REASON_NONE) {
+        trace_push_dropped(self, member, chunk, obstacle);
         return false;
-    if (chunk->first != member->pushed_to + 1 || size > CHUNK_MAX_BYTES ||
-        member->window_bytes + size > PUSH_WINDOW_BYTES)
-        return false;
+    }
     bytes_t events = {group->events.data + chunk->start, size};
     output_push_events(self, member->user->sessions[PURPOSE_EVENTS], events, chunk->count);
     member->pushed_to += chunk->count;
     member->window_bytes += size;
     self->counters.events_pushed += chunk->count;
+    trace_pushed(self, member, chunk);
     return true;
 }
 
@@ -192,7 +207,7 @@ static void push_group(rules_t *self, group_t *group)
         if (!member_is_current(group->online[i]))
             cache_member_ended(group->online[i]);
     self->counters.pushes_dropped += dropped;
-    trace_pushed(self, group, pushed, dropped);
+    trace_fanned_out(self, group, pushed);
 }
 
 void fanout_push_all(rules_t *self)

@@ -19,8 +19,10 @@
 #undef PUSH
 #undef REQUEST
 
-/* Carries out one message that was read, or answers why it could not be read. */
-void dispatch(rules_t *self, peer_t *peer, const message_t *message, status_t read_status);
+/* Carries out one message that was read, or answers why it could not be read. It took size_bytes of
+ * its frame. */
+void dispatch(rules_t *self, peer_t *peer, const message_t *message, size_t size_bytes,
+              status_t read_status);
 
 /* A token of the user's bucket for changes of membership. */
 MUST_CHECK status_t take_membership_token(rules_t *self, const name_t *user);

@@ -157,19 +157,21 @@ void rules_receive(rules_t *self, const rules_peer_t *address, bytes_t frame)
         return;
     }
     if (frame.size == 0 || frame.size > FRAME_MAX_BYTES) {
-        dispatch(self, peer, &message, frame.size == 0 ? STATUS_MALFORMED : STATUS_TOO_LARGE);
+        dispatch(self, peer, &message, frame.size,
+                 frame.size == 0 ? STATUS_MALFORMED : STATUS_TOO_LARGE);
         return;
     }
     for (unsigned i = 0; frame.size > 0; i++) {
         if (i == FRAME_MAX_MESSAGES) {
             message = (message_t){0};
-            dispatch(self, peer, &message, STATUS_TOO_MANY);
+            dispatch(self, peer, &message, frame.size, STATUS_TOO_MANY);
             return;
         }
+        size_t before = frame.size;
         status_t status = message_read(&message, &frame, 1u << MESSAGE_REQUEST);
         if (status == STATUS_NOT_FOUND)
             return;
-        dispatch(self, peer, &message, status);
+        dispatch(self, peer, &message, before - frame.size, status);
         message_wipe(&message);
         if (status != STATUS_OK)
             return;
@@ -293,6 +295,13 @@ void rules_finish(rules_t *self, status_t outcome)
     count_living(self);
 }
 
+static const name_t *peer_user(const peer_t *peer)
+{
+    static const name_t nobody;
+    const session_t *session = peer->session;
+    return session && session->user ? &session->user->name : &nobody;
+}
+
 bool rules_next_output(rules_t *self, rules_output_t *out)
 {
     for (; self->output_peer < self->touched_peers.count; self->output_peer++) {
@@ -305,6 +314,7 @@ bool rules_next_output(rules_t *self, rules_output_t *out)
                 continue;
             *out = (rules_output_t){.peer = &peer->address,
                                     .frame = {output->bytes.data + start, cut->end - start},
+                                    .user = peer_user(peer),
                                     .replies = cut->replies,
                                     .pushes = cut->pushes};
             return true;
@@ -319,6 +329,12 @@ void rules_peer_gone(rules_t *self, const uint8_t *id, size_t id_size)
     peer_t *peer = id_size <= ROUTING_ID_MAX_BYTES ? table_find(self->peers, id, id_size) : NULL;
     if (peer)
         session_peer_gone(self, peer);
+}
+
+void rules_listen(rules_t *self, trace_listen_t *listen, void *context)
+{
+    self->config.listen = listen;
+    self->config.listen_context = context;
 }
 
 const rules_counters_t *rules_counters(const rules_t *self)

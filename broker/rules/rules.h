@@ -120,7 +120,8 @@ void rules_finish(rules_t *self, status_t outcome);
 typedef struct {
     const rules_peer_t *peer;
     bytes_t frame;
-    uint32_t replies; /* messages in the frame: for counting what was dropped */
+    const name_t *user; /* whose session it is; empty: nobody's */
+    uint32_t replies;   /* messages in the frame: for counting what was dropped */
     uint32_t pushes;
 } rules_output_t;
 
@@ -138,6 +139,9 @@ void rules_reset_caches(rules_t *self);
 
 /* When rules_tick has something to do next at the latest, in the terms of mono_ms. */
 uint64_t rules_next_tick(const rules_t *self);
+
+/* From now on another listener, or none (NULL). Between turns. */
+void rules_listen(rules_t *self, trace_listen_t *listen, void *context);
 
 /* Living counts and totals since the start. Lent as long as the rules live; read it in the same
  * thread. */

@@ -175,6 +175,7 @@ typedef struct {
     user_t *user; /* NULL before login */
     session_t *session;
     const message_t *message;
+    size_t size_bytes;
     reply_t reply;
     bool reply_despite_refusal; /* the fields count although the status isn't OK */
     group_t *group;             /* once known, for the trace */

@@ -1,42 +1,61 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What the rules tell about their steps: typed records for a listener, and counters. No field can
- * hold a payload, token or key. */
+/* What the rules tell about their steps: typed records for a listener, and counters. */
 #ifndef CONCLAVE_BROKER_RULES_TRACE_H
 #define CONCLAVE_BROKER_RULES_TRACE_H
 
 #include "proto/message.h"
 
+/* X(NAME, "name"): what happened. */
+#define TRACE_STEPS(X)                                                                             \
+    X(RECEIVED, "received")         /* a request was read: size_bytes, without its token */        \
+    X(ACCEPTED, "accepted")         /* and will be answered OK, once stored */                     \
+    X(REFUSED, "refused")           /* or not, with status */                                      \
+    X(APPENDED, "appended")         /* an event got its sequence */                                \
+    X(STORED, "stored")             /* the turn's write: size_bytes, count records, duration_us */ \
+    X(STORE_FAILED, "store failed") /* or not, with status */                                      \
+    X(FANNED_OUT, "fanned out")     /* sequence..last_sequence went to count members */            \
+    X(PUSHED, "pushed")             /* sequence..last_sequence to user */                          \
+    X(PUSH_DROPPED, "push dropped") /* the user has to poll, for reason */                         \
+    X(FETCHED, "fetched")           /* by user's poll: count events, sequence..last_sequence */    \
+    X(CURSOR_MOVED, "cursor moved") /* the user has all up to sequence */                          \
+    X(SESSION_OPENED, "session opened")                                                            \
+    X(SESSION_ENDED, "session ended")       /* status: why */                                      \
+    X(HANDSHAKE_FAILED, "handshake failed") /* for reason; nobody is known by then */
+
 typedef enum {
-    TRACE_RECEIVED,     /* a request was read */
-    TRACE_ACCEPTED,     /* and will be answered OK, once stored */
-    TRACE_REFUSED,      /* or not, with status */
-    TRACE_APPENDED,     /* an event got its sequence number */
-    TRACE_STORED,       /* the turn's write succeeded; size_bytes */
-    TRACE_STORE_FAILED, /* or not, with status */
-    TRACE_PUSHED,       /* events up to sequence went to `count` members */
-    TRACE_PUSH_DROPPED, /* `count` members were behind or had no window left */
-    TRACE_FETCHED,      /* `count` events were fetched by poll */
-    TRACE_SESSION_OPENED,
-    TRACE_SESSION_ENDED /* status: why */
+#define X(step, name) TRACE_##step,
+    TRACE_STEPS(X)
+#undef X
+        TRACE_STEP_COUNT
 } trace_step_t;
 
-/* Fields that don't apply are zero or empty. Names and texts are lent for the call. */
-typedef struct {
-    trace_step_t step;
-    verb_t verb;
-    status_t status;
-    uint64_t id; /* the request's */
-    text_t traceparent;
-    const char *user;  /* "" before login */
-    const char *group; /* its name, "" */
-    uint64_t epoch;
-    uint64_t sequence;
-    uint64_t size_bytes;
-    uint64_t count;
-} trace_record_t;
+#define TRACE_REASONS(X)                                                                           \
+    X(NONE, "")                                                                                    \
+    X(BEHIND, "behind")           /* earlier events have to be polled first */                     \
+    X(WINDOW_FULL, "window full") /* too much was pushed since the last poll */                    \
+    X(QUEUE_FULL, "queue full")   /* the connection takes no more */                               \
+    X(GONE, "connection gone")                                                                     \
+    X(LEFT, "left")                  /* events after a leave or removal are not theirs */          \
+    X(NO_DETAIL, "no detail")        /* a failed handshake: wrong key, or too slow */              \
+    X(PROTOCOL, "other protocol")    /* no CURVE, or no ZMTP at all */                             \
+    X(AUTHENTICATION, "not allowed") /* by the quota */
 
-/* Called in the rules' thread, inside a turn. It may not call the rules. Times are the listener's
- * own business. */
+typedef enum {
+#define X(reason, name) TRACE_REASON_##reason,
+    TRACE_REASONS(X)
+#undef X
+        TRACE_REASON_COUNT
+} trace_reason_t;
+
+/*
+ * trace_record_t is in proto/operator.def. Fields that don't apply are zero or empty. Set here: all
+ * but time_us, duration_us and span_id, which are the listener's business (trace_id and parent_id
+ * are the request's traceparent's, if it has one). turn      the batch: its TRACE_STORED speaks for
+ * all its records request   the request's id on its connection user      who asked, or who gets it;
+ * empty before login sequence  of the first event concerned; last_sequence of the last one
+ */
+/* Called in the rules' thread, inside a turn. It may not call the rules, and does not keep the
+ * record. */
 typedef void trace_listen_t(void *context, const trace_record_t *record);
 
 #define COUNTED_VERBS    128 /* a verb unknown or above counts as 0 */

@@ -2,30 +2,60 @@
 /* Where the rules make their trace records. */
 #include "broker/rules/trace_emit.h"
 
-static void emit(rules_t *self, const trace_record_t *record)
+#include "proto/trace_context.h"
+
+#include <string.h>
+
+/* `make TRACE=0` leaves all records out, to see what they cost. */
+#ifndef CONCLAVE_TRACE
+#define CONCLAVE_TRACE 1
+#endif
+
+static bool is_heard(const rules_t *self)
 {
+    return CONCLAVE_TRACE && self->config.listen;
+}
+
+static void emit(rules_t *self, trace_record_t *record)
+{
+    record->turn = self->turn;
     self->config.listen(self->config.listen_context, record);
+}
+
+static void set_group(trace_record_t *record, const group_t *group)
+{
+    record->group = group->head.name;
+    record->epoch = group->head.epoch;
 }
 
 static trace_record_t record_of(const request_t *request, trace_step_t step)
 {
     const message_t *message = request->message;
-    const group_t *group = request->group;
-    return (trace_record_t){.step = step,
-                            .verb = message->verb,
-                            .id = message->id,
-                            .traceparent = message->traceparent,
-                            .user = request->user ? request->user->name.text : "",
-                            .group = group ? group->head.name.text : "",
-                            .epoch = group ? group->head.epoch : 0,
-                            .sequence = request->sequence};
+    trace_record_t record = {.step = step,
+                             .verb = message->verb,
+                             .request = message->id,
+                             .sequence = request->sequence,
+                             .last_sequence = request->sequence};
+    if (request->user)
+        record.user = request->user->name;
+    if (request->session)
+        record.purpose = request->session->purpose;
+    if (request->group)
+        set_group(&record, request->group);
+    return record;
 }
 
 void trace_received(rules_t *self, const request_t *request)
 {
-    if (!self->config.listen)
+    trace_context_t context;
+    if (!is_heard(self))
         return;
     trace_record_t record = record_of(request, TRACE_RECEIVED);
+    record.size_bytes = request->size_bytes;
+    if (trace_context_read(&context, request->message->traceparent)) {
+        memcpy(record.trace_id, context.trace_id, TRACE_ID_BYTES);
+        memcpy(record.parent_id, context.span_id, SPAN_ID_BYTES);
+    }
     emit(self, &record);
 }
 
@@ -34,7 +64,7 @@ void trace_answered(rules_t *self, const request_t *request, status_t status)
     bool known = status != STATUS_UNKNOWN_VERB && request->message->verb < COUNTED_VERBS;
     unsigned verb = known ? request->message->verb : VERB_none;
     self->counters.answered[verb][status < COUNTED_STATUSES ? status : STATUS_MALFORMED]++;
-    if (!self->config.listen)
+    if (!is_heard(self))
         return;
     trace_record_t record =
         record_of(request, status == STATUS_OK ? TRACE_ACCEPTED : TRACE_REFUSED);
@@ -50,54 +80,93 @@ void trace_stored(rules_t *self, status_t status, size_t size_bytes)
 {
     self->counters.writes++;
     self->counters.writes_failed += status != STATUS_OK;
-    if (!self->config.listen)
+    if (!is_heard(self))
         return;
     trace_record_t record = {.step = status == STATUS_OK ? TRACE_STORED : TRACE_STORE_FAILED,
                              .status = status,
-                             .user = "",
-                             .group = "",
-                             .size_bytes = size_bytes};
+                             .size_bytes = size_bytes,
+                             .count = self->unit.count};
     emit(self, &record);
 }
 
-void trace_pushed(rules_t *self, const group_t *group, size_t pushed, size_t dropped)
+static trace_record_t push_record(const member_t *member, const chunk_t *chunk, trace_step_t step)
 {
-    if (!self->config.listen)
-        return;
-    trace_record_t record = {.step = TRACE_PUSHED,
-                             .user = "",
-                             .group = group->head.name.text,
-                             .epoch = group->head.epoch,
-                             .sequence = group->head.sequence,
-                             .size_bytes = group->events.size,
-                             .count = pushed};
-    if (pushed)
-        emit(self, &record);
-    record.step = TRACE_PUSH_DROPPED;
-    record.count = dropped;
-    if (dropped)
-        emit(self, &record);
+    trace_record_t record = {.step = step,
+                             .user = member->name,
+                             .sequence = chunk->first,
+                             .last_sequence = chunk->first + chunk->count - 1,
+                             .size_bytes = chunk->end - chunk->start,
+                             .count = chunk->count};
+    set_group(&record, member->group);
+    return record;
 }
 
-void trace_fetched(rules_t *self, const request_t *request, const group_t *group, size_t count)
+void trace_pushed(rules_t *self, const member_t *member, const chunk_t *chunk)
+{
+    if (!is_heard(self))
+        return;
+    trace_record_t record = push_record(member, chunk, TRACE_PUSHED);
+    emit(self, &record);
+}
+
+void trace_push_dropped(rules_t *self, const member_t *member, const chunk_t *chunk,
+                        trace_reason_t reason)
+{
+    if (!is_heard(self))
+        return;
+    trace_record_t record = push_record(member, chunk, TRACE_PUSH_DROPPED);
+    record.reason = reason;
+    emit(self, &record);
+}
+
+void trace_fanned_out(rules_t *self, const group_t *group, size_t pushed)
+{
+    if (!is_heard(self) || group->chunk_count == 0)
+        return;
+    const chunk_t *last = &group->chunks[group->chunk_count - 1];
+    trace_record_t record = {.step = TRACE_FANNED_OUT,
+                             .sequence = group->chunks[0].first,
+                             .last_sequence = last->first + last->count - 1,
+                             .size_bytes = group->events.size,
+                             .count = pushed};
+    set_group(&record, group);
+    emit(self, &record);
+}
+
+void trace_fetched(rules_t *self, const request_t *request, const group_t *group, uint64_t first,
+                   uint64_t last, size_t count)
 {
     self->counters.events_fetched += count;
-    if (!self->config.listen || count == 0)
+    if (!is_heard(self) || count == 0)
         return;
     trace_record_t record = record_of(request, TRACE_FETCHED);
-    record.group = group->head.name.text;
-    record.epoch = group->head.epoch;
+    set_group(&record, group);
+    record.sequence = first;
+    record.last_sequence = last;
     record.count = count;
+    emit(self, &record);
+}
+
+void trace_cursor_moved(rules_t *self, const member_t *member)
+{
+    if (!is_heard(self))
+        return;
+    trace_record_t record = {.step = TRACE_CURSOR_MOVED,
+                             .user = member->name,
+                             .sequence = member->cursor,
+                             .last_sequence = member->cursor};
+    set_group(&record, member->group);
     emit(self, &record);
 }
 
 void trace_session(rules_t *self, const session_t *session, status_t why)
 {
-    if (!self->config.listen)
+    if (!is_heard(self))
         return;
     trace_record_t record = {.step = why == STATUS_OK ? TRACE_SESSION_OPENED : TRACE_SESSION_ENDED,
                              .status = why,
-                             .user = session->user ? session->user->name.text : "",
-                             .group = ""};
+                             .purpose = session->purpose};
+    if (session->user)
+        record.user = session->user->name;
     emit(self, &record);
 }

@@ -20,7 +20,7 @@ static void listen(void *context, const trace_record_t *record)
         self->register_status = record->status;
     if (record->verb == VERB_unregister && record->step == TRACE_ACCEPTED)
         for (size_t i = 0; i < self->options.clients; i++)
-            if (!strcmp(self->nodes[i].name.text, record->user))
+            if (!strcmp(self->nodes[i].name.text, record->user.text))
                 self->nodes[i].is_closing = true;
     world_trace_broker(self, record);
 }

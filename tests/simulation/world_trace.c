@@ -86,11 +86,12 @@ void world_trace_broker(world_t *self, const trace_record_t *record)
     bool is_answer = record->step == TRACE_ACCEPTED || record->step == TRACE_REFUSED;
     if (is_answer)
         world_trace(self, "broker", "%s of %s%s%s: %s", verb_name(record->verb),
-                    record->user[0] ? record->user : "somebody", record->group[0] ? " in " : "",
-                    record->group, status_name(record->status));
+                    record->user.text[0] ? record->user.text : "somebody",
+                    record->group.text[0] ? " in " : "", record->group.text,
+                    status_name(status_from_code(record->status)));
     else if (record->step == TRACE_APPENDED)
-        world_trace(self, "broker", "%s has event %llu", record->group,
+        world_trace(self, "broker", "%s has event %llu", record->group.text,
                     (unsigned long long)record->sequence);
     else if (record->step == TRACE_STORE_FAILED)
-        world_trace(self, "broker", "can't store: %s", status_name(record->status));
+        world_trace(self, "broker", "can't store: %s", status_name(status_from_code(record->status)));
 }

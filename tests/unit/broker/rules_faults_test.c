@@ -198,7 +198,7 @@ static void count_step(void *context, const trace_record_t *record)
 static void a_listener_hears_every_step(void **state)
 {
     setting_t *self = *state;
-    size_t steps[TRACE_SESSION_ENDED + 1] = {0};
+    size_t steps[TRACE_STEP_COUNT] = {0};
     self->world->config.listen = count_step;
     self->world->config.listen_context = steps;
     world_restart(self->world);

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/trace/hub.h"
+
+#include "proto/memory.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ROUTER_RECORDS = 65536, MONITOR_RECORDS = 1024, BATCH_RECORDS = 256 };
+
+/* The newest records; the oldest make room. */
+typedef struct {
+    trace_record_t *records;
+    size_t capacity;
+    size_t first;
+    size_t count;
+} ring_t;
+
+struct trace_listener {
+    trace_hub_t *hub;
+    int fd;
+    trace_filter_t filter;
+    ring_t waiting;
+    uint64_t dropped;
+};
+
+struct trace_hub {
+    trace_queue_t *from_router;
+    trace_queue_t *from_monitor;
+    trace_source_t source;
+    zactor_t *actor;
+    atomic_bool is_wanted;
+    pthread_mutex_t lock; /* guards what follows */
+    ring_t past;
+    trace_listener_t *listeners[TRACE_LISTENERS_MAX];
+    size_t listener_count;
+};
+
+static bool ring_put(ring_t *self, const trace_record_t *record, bool overwrites)
+{
+    if (self->capacity == 0 || (self->count == self->capacity && !overwrites))
+        return false;
+    self->records[(self->first + self->count) % self->capacity] = *record;
+    if (self->count < self->capacity)
+        self->count++;
+    else
+        self->first = (self->first + 1) % self->capacity;
+    return true;
+}
+
+static const trace_record_t *ring_at(const ring_t *self, size_t index)
+{
+    return &self->records[(self->first + index) % self->capacity];
+}
+
+static void listener_wake(const trace_listener_t *self)
+{
+    const uint64_t one = 1;
+    while (write(self->fd, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+/* Whether its queue was empty before. */
+static bool listener_offer(trace_listener_t *self, const trace_record_t *record)
+{
+    if (!trace_filter_passes(&self->filter, record))
+        return false;
+    if (ring_put(&self->waiting, record, false))
+        return self->waiting.count == 1;
+    self->dropped++;
+    return false;
+}
+
+static void hub_deliver(trace_hub_t *self, const trace_queue_t *queue, size_t count)
+{
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < count; i++)
+        ring_put(&self->past, trace_queue_at(queue, i), true);
+    for (size_t l = 0; l < self->listener_count; l++) {
+        bool wakes = false;
+        for (size_t i = 0; i < count; i++)
+            wakes = listener_offer(self->listeners[l], trace_queue_at(queue, i)) || wakes;
+        if (wakes)
+            listener_wake(self->listeners[l]);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+static bool hub_move(trace_hub_t *self, trace_queue_t *queue)
+{
+    size_t count = trace_queue_ready(queue);
+    count = count < BATCH_RECORDS ? count : BATCH_RECORDS;
+    if (count == 0)
+        return false;
+    hub_deliver(self, queue, count);
+    trace_queue_pop(queue, count);
+    return true;
+}
+
+static void hub_actor(zsock_t *pipe, void *argument)
+{
+    trace_hub_t *self = argument;
+    int router_fd = trace_queue_fd(self->from_router);
+    int monitor_fd = trace_queue_fd(self->from_monitor);
+    zpoller_t *poller = zpoller_new(pipe, &router_fd, &monitor_fd, NULL);
+    zpoller_set_nonstop(poller, true);
+    zsock_signal(pipe, 0);
+    for (;;) {
+        bool router_sleeps = trace_queue_sleeps(self->from_router);
+        bool monitor_sleeps = trace_queue_sleeps(self->from_monitor);
+        void *ready = zpoller_wait(poller, router_sleeps && monitor_sleeps ? -1 : 0);
+        if (ready == pipe)
+            break;
+        trace_queue_wakes(self->from_router);
+        trace_queue_wakes(self->from_monitor);
+        while (hub_move(self, self->from_router) || hub_move(self, self->from_monitor)) {
+        }
+    }
+    zpoller_destroy(&poller);
+}
+
+trace_hub_t *trace_hub_new(size_t remembered)
+{
+    trace_hub_t *self = mem_zalloc(1, sizeof *self);
+    pthread_mutex_init(&self->lock, NULL);
+    self->past.capacity = remembered < TRACE_REMEMBERED_MAX ? remembered : TRACE_REMEMBERED_MAX;
+    if (self->past.capacity > 0)
+        self->past.records = mem_zalloc(self->past.capacity, sizeof *self->past.records);
+    self->is_wanted = self->past.capacity > 0;
+    self->from_router = trace_queue_new(ROUTER_RECORDS);
+    self->from_monitor = trace_queue_new(MONITOR_RECORDS);
+    if (self->from_router && self->from_monitor) {
+        trace_source_init(&self->source, self->from_router);
+        self->actor = zactor_new(hub_actor, self);
+    }
+    if (!self->actor)
+        trace_hub_destroy(&self);
+    return self;
+}
+
+void trace_hub_destroy(trace_hub_t **self)
+{
+    trace_hub_t *dead = *self;
+    if (!dead)
+        return;
+    assert(dead->listener_count == 0);
+    zactor_destroy(&dead->actor);
+    trace_queue_destroy(&dead->from_router);
+    trace_queue_destroy(&dead->from_monitor);
+    pthread_mutex_destroy(&dead->lock);
+    free(dead->past.records);
+    free(dead);
+    *self = NULL;
+}
+
+trace_source_t *trace_hub_source(trace_hub_t *self)
+{
+    return &self->source;
+}
+
+void trace_hub_handshake_failed(trace_hub_t *self, trace_reason_t reason)
+{
+    if (!trace_hub_is_wanted(self))
+        return;
+    trace_record_t *slot = trace_queue_slot(self->from_monitor);
+    if (!slot)
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *slot =
+        (trace_record_t){.time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+                         .step = TRACE_HANDSHAKE_FAILED,
+                         .reason = reason};
+    trace_queue_publish(self->from_monitor);
+}
+
+bool trace_hub_is_wanted(const trace_hub_t *self)
+{
+    return atomic_load_explicit(&self->is_wanted, memory_order_relaxed);
+}
+
+uint64_t trace_hub_dropped(const trace_hub_t *self)
+{
+    return trace_queue_dropped(self->from_router) + trace_queue_dropped(self->from_monitor);
+}
+
+size_t trace_hub_remembered(trace_hub_t *self)
+{
+    pthread_mutex_lock(&self->lock);
+    size_t count = self->past.count;
+    pthread_mutex_unlock(&self->lock);
+    return count;
+}
+
+static void listener_free(trace_listener_t *self)
+{
+    if (self->fd >= 0)
+        close(self->fd);
+    free(self->waiting.records);
+    free(self);
+}
+
+static void tell_past(trace_listener_t *self, const ring_t *past)
+{
+    bool wakes = false;
+    for (size_t i = 0; i < past->count; i++)
+        wakes = listener_offer(self, ring_at(past, i)) || wakes;
+    if (wakes)
+        listener_wake(self);
+}
+
+trace_listener_t *trace_listen(trace_hub_t *self, const trace_filter_t *filter, bool with_past)
+{
+    trace_listener_t *added = mem_zalloc(1, sizeof *added);
+    added->hub = self;
+    added->filter = *filter;
+    added->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    added->waiting.capacity = TRACE_LISTENER_RECORDS;
+    if (with_past)
+        added->waiting.capacity += self->past.capacity;
+    added->waiting.records = mem_alloc(added->waiting.capacity * sizeof *added->waiting.records);
+    pthread_mutex_lock(&self->lock);
+    bool has_room = added->fd >= 0 && self->listener_count < TRACE_LISTENERS_MAX;
+    if (has_room) {
+        self->listeners[self->listener_count++] = added;
+        atomic_store(&self->is_wanted, true);
+        if (with_past)
+            tell_past(added, &self->past);
+    }
+    pthread_mutex_unlock(&self->lock);
+    if (has_room)
+        return added;
+    listener_free(added);
+    return NULL;
+}
+
+void trace_unlisten(trace_listener_t **self)
+{
+    trace_listener_t *dead = *self;
+    if (!dead)
+        return;
+    trace_hub_t *hub = dead->hub;
+    pthread_mutex_lock(&hub->lock);
+    for (size_t i = 0; i < hub->listener_count; i++)
+        if (hub->listeners[i] == dead)
+            hub->listeners[i] = hub->listeners[--hub->listener_count];
+    if (hub->listener_count == 0 && hub->past.capacity == 0)
+        atomic_store(&hub->is_wanted, false);
+    pthread_mutex_unlock(&hub->lock);
+    listener_free(dead);
+    *self = NULL;
+}
+
+int trace_listener_fd(const trace_listener_t *self)
+{
+    return self->fd;
+}
+
+size_t trace_listener_take(trace_listener_t *self, trace_record_t *out, size_t max,
+                           uint64_t *dropped)
+{
+    uint64_t ignored;
+    ring_t *waiting = &self->waiting;
+    pthread_mutex_lock(&self->hub->lock);
+    size_t count = waiting->count < max ? waiting->count : max;
+    for (size_t i = 0; i < count; i++)
+        out[i] = *ring_at(waiting, i);
+    waiting->first = (waiting->first + count) % waiting->capacity;
+    waiting->count -= count;
+    *dropped = self->dropped;
+    self->dropped = 0;
+    if (waiting->count == 0)
+        while (read(self->fd, &ignored, sizeof ignored) < 0 && errno == EINTR) {
+        }
+    pthread_mutex_unlock(&self->hub->lock);
+    return count;
+}
