@@ -130,6 +130,11 @@ status_t rules_open(rules_t *self)
     return status;
 }
 
+const uint8_t *rules_incarnation(const rules_t *self)
+{
+    return self->incarnation;
+}
+
 static void return_lent(rules_t *self)
 {
     for (size_t i = 0; i < self->lent.count; i++)

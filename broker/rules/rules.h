@@ -81,6 +81,9 @@ void rules_destroy(rules_t **self);
  */
 MUST_CHECK status_t rules_open(rules_t *self);
 
+/* The 16 bytes that name this store's history; constant from rules_open on, in any thread. */
+const uint8_t *rules_incarnation(const rules_t *self);
+
 /* Begins a turn. now_ms: wall clock since 1970, for what people see; mono_ms: CLOCK_BOOTTIME, for
  * lifetimes. Both may stand still; mono_ms never goes back. */
 void rules_begin(rules_t *self, uint64_t now_ms, uint64_t mono_ms);
