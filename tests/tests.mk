@@ -134,6 +134,19 @@ fresh-test:
 
 # --- Analysis ---------------------------------------------------------------------------------
 
+# Which lines and branches of the product the tests run. Counts come from processes that end by themselves: crash tests, whose
+# processes are killed, would add nothing.
+.PHONY: coverage coverage-run
+coverage:
+	@.ci/setup coverage
+	@$(MAKE) --no-print-directory -s -j2 BUILD=build/coverage OPT=-O0 HARDEN=-fPIE \
+		CFLAGS='--coverage -fprofile-update=atomic' LDFLAGS=--coverage coverage-run
+coverage-run: all unit $(BUILD)/simulate $(REPLAY)
+	@find $(BUILD) -name '*.gcda' -delete
+	@tests/run --jobs 2 $(UNIT) '$(BUILD)/simulate --tap 50' $(REPLAY:%='% --tap tests/fuzz/corpus') \
+		$(patsubst %,'/usr/bin/python3 % $(BUILD)',$(filter-out %/crash_test.py,$(E2E)))
+	@tests/coverage $(BUILD)
+
 .PHONY: static
 static:
 	@.ci/setup check

@@ -200,16 +200,24 @@ class World:
         return self
 
     def __exit__(self, *exc):
-        for running in self.running:
-            if running.process.poll() is None:
-                running.process.kill()
-                running.process.wait()
-        if self.broker.process and self.broker.process.poll() is None:
-            self.broker.kill()
+        processes = [running.process for running in self.running] + [self.broker.process]
+        self.end([process for process in processes if process and process.poll() is None])
         if exc[0] and os.environ.get("KEEP"):
             print("# kept:", self.dir)
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    @staticmethod
+    def end(processes):
+        """By SIGTERM, so that what is done at the end runs too; who doesn't end is killed."""
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(5 * SLOW)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def users(self, *names):
         return [User(self, name).register() for name in names]
