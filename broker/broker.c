@@ -3,8 +3,10 @@
 #include "broker/broker.h"
 
 #include "broker/data_dir.h"
+#include "broker/drain_guard.h"
 #include "broker/monitor.h"
 #include "broker/private_file.h"
+#include "broker/reload.h"
 #include "broker/router.h"
 #include "broker/store/store_rocksdb.h"
 #include "broker/zap.h"
@@ -26,7 +28,9 @@
 #define MEGABYTE  (UINT64_C(1024) * 1024)
 
 typedef struct {
-    const options_t *options;
+    options_t *options;
+    int signal_fd;
+    void (*leave)(void);
     log_t *log;
     data_dir_t dir;
     broker_key_t key;
@@ -40,6 +44,9 @@ typedef struct {
     monitor_options_t monitor_options;
     zactor_t *monitor;
     router_socket_t socket;
+    router_options_t router;
+    log_level_t level_before_debug;
+    drain_guard_t *drain_guard; /* from the signal to stop on */
 } broker_t;
 
 static status_t open_dir(broker_t *self)
@@ -255,20 +262,104 @@ static void broker_close(broker_t *self)
         monitor_stop(self->socket.socket);
         zactor_destroy(&self->monitor);
     }
-    router_socket_wipe(&self->socket, LINGER_MS);
+    /* In a drain it is the guard that ends the waiting, and says so. */
+    uint64_t drain_ms = self->options->drain_seconds * SECOND_MS;
+    router_socket_wipe(&self->socket, LINGER_MS + (self->drain_guard ? (int)drain_ms : 0));
     zactor_destroy(&self->zap);
     trace_hub_destroy(&self->trace);
     router_calls_destroy(&self->calls);
     rules_destroy(&self->rules);
     store_destroy(&self->store);
     broker_key_wipe(&self->key);
-    zsys_shutdown(); /* waits until what was sent has left, LINGER_MS at most */
+    zsys_shutdown(); /* waits until what was sent has left */
+    drain_guard_destroy(&self->drain_guard);
     data_dir_close(&self->dir);
 }
 
-status_t broker_run(const options_t *options, log_t *log, int signal_fd)
+static void drain_is_over(void *context, drain_end_t end)
 {
-    broker_t self = {.options = options, .log = log, .dir = {.fd = -1, .lock_fd = -1}};
+    broker_t *self = context;
+    LOG(self->log, LEVEL_WARN, log_event("drain_cut_short"),
+        log_text("cause", end == DRAIN_LIMIT ? "drain-seconds are over" : "a second signal"),
+        log_text("text", "what was not sent yet is dropped; what was acknowledged is stored"));
+    self->leave();
+}
+
+static void begin_drain(broker_t *self)
+{
+    counter_add(&self->counters.draining, 1);
+    LOG(self->log, LEVEL_INFO, log_event("stopping"),
+        log_count("drain_seconds", self->options->drain_seconds));
+    self->drain_guard = drain_guard_new(self->signal_fd, self->options->drain_seconds * SECOND_MS,
+                                        drain_is_over, self);
+    if (!self->drain_guard) {
+        LOG(self->log, LEVEL_WARN, log_event("drain_unguarded"), log_errno("cause", errno));
+    }
+}
+
+/* What options.def says RELOADS is put in force here. */
+static void reload(broker_t *self)
+{
+    const options_t *options = self->options;
+    if (reload_options(self->options, self->log)) {
+        log_set_level(self->log, (log_level_t)options->log_level);
+        rules_set_lifetimes(self->rules, options->idle_seconds * SECOND_MS,
+                            options->retention_days * DAY_MS);
+        store_rocksdb_set_reserve(self->store, reserve_bytes(options));
+        self->router.report_ms = options->report_minutes * MINUTE_MS;
+    }
+}
+
+/* Debug and back. It counts as a setting, so a reload takes it back to what the file says. */
+static void toggle_debug(broker_t *self)
+{
+    log_level_t old = (log_level_t)self->options->log_level;
+    log_level_t new = old == LEVEL_DEBUG ? self->level_before_debug : LEVEL_DEBUG;
+    self->level_before_debug = old == LEVEL_DEBUG ? self->level_before_debug : old;
+    self->options->log_level = new;
+    log_set_level(self->log, LEVEL_DEBUG); /* so that the line is written */
+    LOG(self->log, LEVEL_INFO, log_event("log_level_changed"),
+        log_text("old", log_level_names[old]), log_text("new", log_level_names[new]));
+    log_set_level(self->log, new);
+}
+
+static void on_signal(void *context, signal_kind_t kind)
+{
+    broker_t *self = context;
+    if (kind == SIGNAL_STOP) {
+        begin_drain(self);
+    } else if (kind == SIGNAL_RELOAD) {
+        reload(self);
+    } else if (kind == SIGNAL_LOG_LEVEL) {
+        toggle_debug(self);
+    }
+}
+
+static status_t serve(broker_t *self)
+{
+    self->router = (router_options_t){.socket = &self->socket,
+                                      .rules = self->rules,
+                                      .store = self->store,
+                                      .counters = &self->counters,
+                                      .log = self->log,
+                                      .trace = self->trace,
+                                      .calls = self->calls,
+                                      .signal_fd = self->signal_fd,
+                                      .on_signal = on_signal,
+                                      .signal_context = self,
+                                      .report_ms = self->options->report_minutes * MINUTE_MS};
+    return router_run(&self->router);
+}
+
+status_t broker_run(options_t *options, log_t *log, int signal_fd, void (*leave)(void))
+{
+    broker_t self = {.options = options,
+                     .log = log,
+                     .signal_fd = signal_fd,
+                     .leave = leave,
+                     .level_before_debug = LEVEL_INFO,
+                     .dir = {.fd = -1, .lock_fd = -1}};
+    bool has_served = false;
     status_t status = find_quota(&self);
     if (status == STATUS_OK) {
         status = open_dir(&self);
@@ -289,19 +380,13 @@ status_t broker_run(const options_t *options, log_t *log, int signal_fd)
         status = announce(&self);
     }
     if (status == STATUS_OK) {
-        const router_options_t router = {.socket = &self.socket,
-                                         .rules = self.rules,
-                                         .store = self.store,
-                                         .counters = &self.counters,
-                                         .log = log,
-                                         .trace = self.trace,
-                                         .calls = self.calls,
-                                         .signal_fd = signal_fd,
-                                         .report_ms = options->report_minutes * MINUTE_MS};
-        status = router_run(&router);
+        status = serve(&self);
+        has_served = true;
+    }
+    broker_close(&self);
+    if (has_served) {
         LOG(log, status == STATUS_OK ? LEVEL_INFO : LEVEL_ERROR, log_event("stopped"),
             log_status("status", status));
     }
-    broker_close(&self);
     return status;
 }

@@ -22,7 +22,8 @@
     X(batches)                                                                                     \
     X(writes)                                                                                      \
     X(writes_failed)                                                                               \
-    X(writes_refused) /* disk nearly full */
+    X(writes_refused) /* disk nearly full */                                                       \
+    X(draining)       /* 1 from the signal to stop on */
 
 /* Each is written by any thread with relaxed order: they are for people, not for decisions, save
    `connections`, which the quota reads. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ typedef struct {
 struct log {
     int fd;
     log_format_t format;
-    log_level_t level;
+    atomic_uint level; /* log_level_t */
     bool is_coloured;
     pthread_mutex_t mutex; /* guards bursts */
     burst_t bursts[BURST_EVENTS];
@@ -79,7 +80,7 @@ log_t *log_new(int fd, log_format_t format, log_level_t level)
     const char *no_color = getenv("NO_COLOR");
     self->fd = fd;
     self->format = format;
-    self->level = level;
+    atomic_init(&self->level, level);
     self->is_coloured = format == LOG_TEXT && isatty(fd) && !(no_color && *no_color);
     pthread_mutex_init(&self->mutex, NULL);
     return self;
@@ -94,9 +95,14 @@ void log_destroy(log_t **self)
     }
 }
 
+void log_set_level(log_t *self, log_level_t level)
+{
+    atomic_store_explicit(&self->level, level, memory_order_relaxed);
+}
+
 bool log_wants(const log_t *self, log_level_t level)
 {
-    return self && level <= self->level;
+    return self && level <= atomic_load_explicit(&self->level, memory_order_relaxed);
 }
 
 /* Leaves room for what ends a line, so that a cut line is still a whole one. */

@@ -46,6 +46,8 @@ typedef struct log log_t;
 log_t *log_new(int fd, log_format_t format, log_level_t level);
 void log_destroy(log_t **self);
 
+/* Lines above the level are dropped from now on. */
+void log_set_level(log_t *self, log_level_t level);
 bool log_wants(const log_t *self, log_level_t level);
 
 /* Writes a line; the first field is log_event(). Lines at LEVEL_WARN repeat at most LOG_BURST times

@@ -22,7 +22,13 @@ static void forbid_core_dumps(void)
     }
 }
 
-static int run(const options_t *options)
+/* As good as kill -9: whatever was acknowledged is on disk. */
+static void leave(void)
+{
+    _exit(EXIT_STOPPED);
+}
+
+static int run(options_t *options)
 {
     int signal_fd;
     log_t *log =
@@ -32,7 +38,7 @@ static int run(const options_t *options)
         status = STATUS_IO_ERROR;
     }
     if (status == STATUS_OK) {
-        status = broker_run(options, log, signal_fd);
+        status = broker_run(options, log, signal_fd, leave);
         close(signal_fd);
     } else {
         LOG(log, LEVEL_ERROR, log_event("start_failed"), log_status("status", status));

@@ -4,7 +4,6 @@
 
 #include "broker/frame_queue.h"
 #include "broker/router_report.h"
-#include "broker/signals.h"
 #include "broker/writer.h"
 #include "proto/memory.h"
 
@@ -35,7 +34,8 @@ typedef struct {
     bool needs_room;  /* that unit does */
     uint64_t backoff_ms;
     uint64_t reopen_at_ms;
-    uint64_t report_at_ms;
+    uint64_t reported_ms;
+    bool reload_wanted;
     trace_source_t *trace; /* NULL while nobody listens */
     bool is_stopping;
 } router_t;
@@ -243,6 +243,10 @@ static void go_on(router_t *self)
     if (self->with->calls) {
         router_calls_serve(self->with->calls, self->with->rules, self->with->store);
     }
+    if (self->reload_wanted) {
+        self->reload_wanted = false;
+        self->with->on_signal(self->with->signal_context, SIGNAL_RELOAD);
+    }
     if (self->store_state == STORE_CLOSED && self->now_ms >= self->reopen_at_ms) {
         self->store_state = STORE_REOPENING;
         writer_reopen(self->writer);
@@ -255,15 +259,17 @@ static void go_on(router_t *self)
 
 static void handle_signal(router_t *self)
 {
-    switch (signals_read(self->with->signal_fd)) {
+    signal_kind_t kind = signals_read(self->with->signal_fd);
+    switch (kind) {
     case SIGNAL_STOP:
-        if (!self->is_stopping) {
-            LOG(self->with->log, LEVEL_INFO, log_event("stopping"));
-        }
         self->is_stopping = true;
+        self->with->on_signal(self->with->signal_context, kind);
         break;
     case SIGNAL_RELOAD:
-        LOG(self->with->log, LEVEL_INFO, log_event("signal_ignored"), log_text("signal", "SIGHUP"));
+        self->reload_wanted = true; /* for when the writer is idle */
+        break;
+    case SIGNAL_LOG_LEVEL:
+        self->with->on_signal(self->with->signal_context, kind);
         break;
     case SIGNAL_NONE:
         break;
@@ -272,8 +278,8 @@ static void handle_signal(router_t *self)
 
 static void report_when_due(router_t *self)
 {
-    if (self->with->report_ms && self->now_ms >= self->report_at_ms) {
-        self->report_at_ms = self->now_ms + self->with->report_ms;
+    if (self->with->report_ms && self->now_ms - self->reported_ms >= self->with->report_ms) {
+        self->reported_ms = self->now_ms;
         router_report(self->with->log, self->with->counters, self->rules_counters);
     }
 }
@@ -350,7 +356,7 @@ status_t router_run(const router_options_t *options)
     self.queue = mem_zalloc(1, sizeof *self.queue);
     self.rules_counters = rules_counters(options->rules);
     self.now_ms = clock_us(CLOCK_BOOTTIME) / 1000;
-    self.report_at_ms = self.now_ms + options->report_ms;
+    self.reported_ms = self.now_ms;
     while (status == STATUS_OK && !self.is_stopping) {
         status = wait_and_take(&self);
         if (!writer_is_busy(self.writer)) {

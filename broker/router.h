@@ -7,7 +7,13 @@
 #include "broker/router_calls.h"
 #include "broker/router_socket.h"
 #include "broker/rules/rules.h"
+#include "broker/signals.h"
 #include "broker/trace/hub.h"
+
+/* Told in the router's thread. SIGNAL_RELOAD: between turns and writes, so rules, store and
+   report_ms may be changed. SIGNAL_STOP: once, before the drain, after which signal_fd is not read
+   any more. */
+typedef void router_signal_t(void *context, signal_kind_t kind);
 
 /* All is borrowed, and used by nobody else while router_run runs (the counters, the log apart). */
 typedef struct {
@@ -18,7 +24,9 @@ typedef struct {
     log_t *log;
     trace_hub_t *trace;    /* NULL: nobody ever listens */
     router_calls_t *calls; /* NULL: nobody calls. Closed when router_run returns */
-    int signal_fd;      /* of signals_open */
+    int signal_fd;         /* of signals_open */
+    router_signal_t *on_signal;
+    void *signal_context;
     uint64_t report_ms; /* between two lines of counters; 0: only at the end */
 } router_options_t;
 

@@ -16,6 +16,7 @@ status_t signals_open(int *fd)
     sigaddset(&read_here, SIGTERM);
     sigaddset(&read_here, SIGINT);
     sigaddset(&read_here, SIGHUP);
+    sigaddset(&read_here, SIGUSR1);
     blocked = read_here;
     sigaddset(&blocked, SIGPIPE);
     if (setenv("ZSYS_SIGHANDLER", "false", 1) != 0 ||
@@ -32,5 +33,12 @@ signal_kind_t signals_read(int fd)
     if (read(fd, &info, sizeof info) != (ssize_t)sizeof info) {
         return SIGNAL_NONE;
     }
-    return info.ssi_signo == SIGHUP ? SIGNAL_RELOAD : SIGNAL_STOP;
+    switch (info.ssi_signo) {
+    case SIGHUP:
+        return SIGNAL_RELOAD;
+    case SIGUSR1:
+        return SIGNAL_LOG_LEVEL;
+    default:
+        return SIGNAL_STOP;
+    }
 }

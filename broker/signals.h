@@ -5,11 +5,12 @@
 
 #include "proto/status.h"
 
-typedef enum { SIGNAL_NONE, SIGNAL_STOP, SIGNAL_RELOAD } signal_kind_t;
+/* SIGTERM or SIGINT; SIGHUP; SIGUSR1. */
+typedef enum { SIGNAL_NONE, SIGNAL_STOP, SIGNAL_RELOAD, SIGNAL_LOG_LEVEL } signal_kind_t;
 
-/* Blocks SIGTERM, SIGINT and SIGHUP (and SIGPIPE for good) in the calling thread and in all that it
-   starts later, keeps CZMQ from handling them, and returns what becomes readable when one comes.
-   Call it before the first use of CZMQ. STATUS_IO_ERROR. */
+/* Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR1 (and SIGPIPE for good) in the calling thread and in
+   all that it starts later, keeps CZMQ from handling them, and returns what becomes readable when
+   one comes. Call it before the first use of CZMQ. STATUS_IO_ERROR. */
 MUST_CHECK status_t signals_open(int *fd);
 
 /* What came, or SIGNAL_NONE. Does not wait. */

@@ -217,6 +217,12 @@ size_t rules_write_bytes(const rules_t *self)
     return overlay_size_bytes(self->overlay);
 }
 
+void rules_set_lifetimes(rules_t *self, uint64_t idle_ms, uint64_t retention_ms)
+{
+    self->config.idle_ms = idle_ms;
+    self->config.retention_ms = retention_ms;
+}
+
 void rules_drain(rules_t *self)
 {
     self->draining = true;

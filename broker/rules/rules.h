@@ -99,6 +99,10 @@ void rules_tick(rules_t *self);
 /* Bytes waiting to be written, so that the caller can bound a batch. */
 size_t rules_write_bytes(const rules_t *self);
 
+/* Lifetimes that may change while running. Between turns. A client keeps the idle_ms that its
+ * login was told: a session may end sooner than it thinks, and it logs in anew. */
+void rules_set_lifetimes(rules_t *self, uint64_t idle_ms, uint64_t retention_ms);
+
 /* Requests refused from now on with DRAINING, all but polls and logout. */
 void rules_drain(rules_t *self);
 

@@ -228,6 +228,12 @@ static const store_engine_t rocksdb_engine = {
     .destroy = engine_destroy,
 };
 
+void store_rocksdb_set_reserve(store_t *store, uint64_t reserve_bytes)
+{
+    rocksdb_store_t *self = (rocksdb_store_t *)store;
+    self->reserve_bytes = reserve_bytes ? reserve_bytes : DEFAULT_RESERVE_BYTES;
+}
+
 status_t store_rocksdb_open(const char *dir, const store_rocksdb_options_t *options,
                             store_t **store)
 {
@@ -239,8 +245,7 @@ status_t store_rocksdb_open(const char *dir, const store_rocksdb_options_t *opti
         return status;
     }
     self->base.engine = &rocksdb_engine;
-    self->reserve_bytes =
-        options && options->reserve_bytes ? options->reserve_bytes : DEFAULT_RESERVE_BYTES;
+    store_rocksdb_set_reserve(&self->base, options ? options->reserve_bytes : 0);
     rocksdb_batch_init(&self->batch);
     pthread_rwlock_init(&self->open_lock, NULL);
     atomic_init(&self->failed, false);

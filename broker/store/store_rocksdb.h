@@ -26,4 +26,7 @@ typedef struct {
 MUST_CHECK status_t store_rocksdb_open(const char *dir, const store_rocksdb_options_t *options,
                                        store_t **store);
 
+/* `store` is one of store_rocksdb_open that is not being written. reserve_bytes: as above. */
+void store_rocksdb_set_reserve(store_t *store, uint64_t reserve_bytes);
+
 #endif

@@ -286,7 +286,7 @@ def test_it_ends_although_a_client_does_not_read():
 def test_signals_while_it_starts_and_twice():
     with World() as world:
         world.broker.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: events(world, "signal_ignored"), 20, "SIGHUP is told of")
+        wait_for(lambda: events(world, "config_not_reloaded"), 20, "SIGHUP is told of")
         for _ in range(3):
             world.broker.process.send_signal(signal.SIGTERM)
         equal(world.broker.process.wait(20 * SLOW), 0)

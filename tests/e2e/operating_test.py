@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: MPL-2.0
 """What an operator does with conclaved: config file, manual pages, signals, the service manager."""
+import contextlib
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
-from harness import BUILD, REPO, SLOW, Skip, World, contains, equal, main
+import nacl.signing
+import zmq
+
+from conclave_wire import EVENTS, BrokerSaid, Connection
+from harness import BUILD, REPO, SLOW, Skip, World, contains, equal, main, wait_for
 
 CONCLAVED = os.path.join(BUILD, "conclaved")
 
@@ -25,6 +33,19 @@ def config(world, text, name="conclaved.conf"):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     return path
+
+
+def events(world, *names):
+    lines = [json.loads(line) for line in world.broker.log_text().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] in names]
+
+
+def after(world, signal_number, *names):
+    """Sends a signal; the next line of one of these events."""
+    before = len(events(world, *names))
+    world.broker.process.send_signal(signal_number)
+    wait_for(lambda: len(events(world, *names)) > before, 20, f"one of {names} is logged")
+    return events(world, *names)[before]
 
 
 # --- Manual pages -----------------------------------------------------------------------------
@@ -110,6 +131,199 @@ def test_print_config_prints_what_is_in_force():
         contains(printed.stdout, "\nreport-minutes = 8\n")
         again = conclaved("--print-config", "--config", config(world, printed.stdout, "again.conf"))
         equal(again.stdout, printed.stdout)
+
+
+# --- Signals ----------------------------------------------------------------------------------
+
+def reload(world, text):
+    """Writes the config file, sends SIGHUP, and returns what was logged of it, without times and levels."""
+    config(world, text)
+    before = world.broker.log_text().count("\n")
+    after(world, signal.SIGHUP, "config_reloaded", "config_not_reloaded")
+    lines = [json.loads(line) for line in world.broker.log_text().splitlines()[before:]]
+    return [{name: value for name, value in line.items() if name not in ("time", "level")}
+            for line in lines if line["event"].startswith("config_")]
+
+
+def changed(key, old, new):
+    return {"event": "config_changed", "key": key, "old": old, "new": new}
+
+
+def restart_needed(key, running, new):
+    return {"event": "config_needs_restart", "key": key, "running": running, "new": new}
+
+
+def with_config(world, text):
+    """Restarts the world's broker with a config file; returns the file's path."""
+    equal(world.broker.stop(), 0)
+    path = config(world, text)
+    world.broker.args = ["--config", path]
+    world.broker.start()
+    return path
+
+
+@contextlib.contextmanager
+def connection(world):
+    wire = Connection(world.broker.url)
+    try:
+        wire.hello()
+        yield wire
+    finally:
+        wire.close()
+
+
+def account(world, name):
+    key = nacl.signing.SigningKey.generate()
+    with connection(world) as wire:
+        wire.register(name, key)
+    return name, key
+
+
+def refused(world, name):
+    """Registers; "" or the refusal."""
+    try:
+        account(world, name)
+        return ""
+    except BrokerSaid as refusal:
+        return str(refusal)
+
+
+def idle_ms(world, who):
+    """What a new session is told."""
+    with connection(world) as wire:
+        return wire.login(*who, EVENTS).idle_ms
+
+
+def test_sighup_changes_what_can_change():
+    with World() as world:
+        path = with_config(world, "report-minutes = 0\n")
+        equal(reload(world, "report-minutes = 0\n"),
+              [{"event": "config_reloaded", "file": path, "changed": 0, "need_restart": 0}])
+        ada = account(world, "ada")
+        equal(reload(world, "idle-seconds = 9\nretention-days = 3\nstore-reserve-mb = 100000000\nreport-minutes = 5\n"
+                            "drain-seconds = 9\nlog-level = error\n"),
+              [changed("idle-seconds", "600", "9"), changed("retention-days", "30", "3"),
+               changed("store-reserve-mb", "64", "100000000"), changed("report-minutes", "0", "5"),
+               changed("drain-seconds", "10", "9"),
+               {"event": "config_reloaded", "file": path, "changed": 5, "need_restart": 0}],
+              "the log's level is a flag, which goes before the file")
+        equal(idle_ms(world, ada), 9000)
+        contains(refused(world, "bob"), "STORE_FULL")
+        equal(reload(world, "store-reserve-mb = 0\n")[-1]["changed"], 5)
+        # After a full disk nothing is tried for a second.
+        wait_for(lambda: not refused(world, "bob"), 20, "there is room again")
+
+
+def test_sighup_says_what_needs_a_restart():
+    with World() as world:
+        data, listen = world.broker.data, world.broker.listen
+        broker = world.broker
+        equal(broker.stop(), 0)
+        text = f"data = {data}\nlisten = {listen}\nlog-format = json\n"
+        path = config(world, text)
+        with open(broker.log, "ab") as log:
+            broker.process = subprocess.Popen([CONCLAVED, "--config", path], stdin=subprocess.DEVNULL, stderr=log, env=world.env)
+        wait_for(lambda: len(events(world, "ready")) == 2, 20, "it is ready")
+        for changes in ([changed("log-level", "info", "debug")], []):  # the second time the file is as it was
+            equal(reload(world, "data = /else where\nlog-level = debug\n"),
+                  [restart_needed("data", data, "/else where"), restart_needed("listen", listen, "tcp://127.0.0.1:5670"),
+                   restart_needed("log-format", "json", "text"), *changes,
+                   {"event": "config_reloaded", "file": path, "changed": len(changes), "need_restart": 3}])
+        account(world, "ada")
+
+
+def test_a_config_file_with_errors_changes_nothing():
+    with World() as world:
+        path = with_config(world, "idle-seconds = 7\n")
+        ada = account(world, "ada")
+        refusal = {"event": "config_not_reloaded", "file": path, "text": "all settings stay as they are",
+                   "hint": "mend the file, check it with --check-config, reload again"}
+        equal(reload(world, "idle-seconds = 8\nidle-minutes = 1\n\nretention-days = \x1b\n"),
+              [{"event": "config_error", "file": path, "line": 2,
+                "text": "key 'idle-minutes': unknown; allowed are the keys that --print-config prints"},
+               {"event": "config_error", "file": path, "line": 4,
+                "text": "there is a control character; only blanks and tabs are allowed"},
+               dict(refusal, errors=2)])
+        os.remove(path)
+        os.mkdir(path)
+        line = after(world, signal.SIGHUP, "config_not_reloaded")
+        equal(line["errors"], 1)
+        equal(events(world, "config_error")[-1]["text"], "is a directory; name a file")
+        os.rmdir(path)
+        equal(idle_ms(world, ada), 7000)
+        equal(reload(world, "idle-seconds = 8\n")[0], changed("idle-seconds", "7", "8"))
+
+
+def test_sigusr1_switches_debug_on_and_off():
+    with World() as world:
+        broker = world.broker
+        equal(broker.stop(), 0)
+        path = config(world, "log-level = warn\n")
+        with open(broker.log, "ab") as log:
+            broker.process = subprocess.Popen([CONCLAVED, "--data", broker.data, "--listen", broker.listen, "--log-format", "json",
+                                               "--config", path], stdin=subprocess.DEVNULL, stderr=log, env=world.env)
+        account(world, "grace")  # it is ready
+
+        def switch():
+            line = after(world, signal.SIGUSR1, "log_level_changed")
+            return line["old"], line["new"]
+
+        equal(switch(), ("warn", "debug"))
+        handshakes = len([line for line in events(world, "handshake") if line["level"] == "debug"])
+        account(world, "ada")
+        wait_for(lambda: len(events(world, "handshake")) > handshakes, 20, "debug lines are written")
+        equal(switch(), ("debug", "warn"))
+        equal(switch(), ("warn", "debug"))
+        # A reload takes it back to what the file says.
+        equal(reload(world, "log-level = info\n")[0], changed("log-level", "debug", "info"))
+
+
+# --- The end ----------------------------------------------------------------------------------
+
+class Deaf:
+    """A client that asks for more than the system's buffers hold and reads none of it."""
+
+    def __init__(self, world):
+        self.wire = Connection(world.broker.url, [(zmq.RCVHWM, 1), (zmq.RCVBUF, 4096)])
+        self.wire.hello()
+        requests = [self.wire.request("hello", 1, 1, "deaf") for _ in range(64)]
+        with connection(world) as other:
+            for _ in range(2000):
+                self.wire.send_frame(*requests)
+                other.hello()  # in one turn only 64 are answered
+
+    def close(self):
+        self.wire.close()
+
+
+def test_the_drain_ends_at_its_limit():
+    with World(broker_args=["--drain-seconds", "1"]) as world:
+        deaf = Deaf(world)
+        equal(world.broker.stop(), 0)
+        equal([line["cause"] for line in events(world, "drain_cut_short")], ["drain-seconds are over"])
+        deaf.close()
+        world.broker.start()
+
+
+def test_a_second_signal_ends_the_drain():
+    with World(broker_args=["--drain-seconds", "3600"]) as world:
+        deaf = Deaf(world)
+        after(world, signal.SIGTERM, "stopping")
+        world.broker.process.send_signal(signal.SIGHUP)
+        world.broker.process.send_signal(signal.SIGINT)
+        equal(world.broker.process.wait(20 * SLOW), 0)
+        equal([line["cause"] for line in events(world, "drain_cut_short")], ["a second signal"])
+        deaf.close()
+        world.broker.start()
+
+
+def test_a_drain_with_nothing_to_wait_for_is_done_at_once():
+    with World(broker_args=["--drain-seconds", "3600"]) as world:
+        account(world, "ada")
+        with connection(world):
+            equal(world.broker.stop(), 0)
+        equal(events(world, "drain_cut_short"), [])
+        equal(events(world, "transport_counters")[-1]["draining"], 1)
 
 
 if __name__ == "__main__":

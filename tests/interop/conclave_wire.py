@@ -131,7 +131,8 @@ class Endpoint:
 class Connection:
     """One DEALER socket and, after login, one session. Calls are answered one by one here; the protocol would allow 64 in flight."""
 
-    def __init__(self, url):
+    def __init__(self, url, options=()):
+        """`options`: more pairs for setsockopt."""
         self.endpoint = Endpoint(url)
         public, secret = zmq.curve_keypair()
         self.curve_key = z85.decode(public)
@@ -143,6 +144,8 @@ class Connection:
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)
         self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15000)
         self.socket.setsockopt(zmq.LINGER, 0)
+        for option, value in options:
+            self.socket.setsockopt(option, value)
         self.socket.connect(self.endpoint.address)
         self.token = b""
         self.last_id = 0

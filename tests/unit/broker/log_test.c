@@ -121,6 +121,9 @@ static void test_levels(void **state)
     pipe_open(&pipe);
     log_t *log = log_new(pipe.fds[1], LOG_TEXT, LEVEL_WARN);
     LOG(log, LEVEL_INFO, log_event("no"));
+    log_set_level(log, LEVEL_DEBUG);
+    assert_true(log_wants(log, LEVEL_DEBUG));
+    log_set_level(log, LEVEL_WARN);
     LOG(log, LEVEL_ERROR, log_event("yes"));
     assert_true(log_wants(log, LEVEL_WARN));
     assert_false(log_wants(log, LEVEL_INFO));

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,15 @@ static int signal_fd;
 static log_t *log_of_test;
 static void *context; /* of the clients */
 static broker_key_t broker_key;
+
+/* Signals that the router told of, as a set of bits. */
+static atomic_uint told_signals;
+
+static void note_signal(void *unused, signal_kind_t kind)
+{
+    (void)unused;
+    atomic_fetch_or(&told_signals, 1u << kind);
+}
 
 static void *run_router(void *argument)
 {
@@ -83,14 +93,17 @@ static void broker_start(store_t *store, uint64_t connections_max)
                                         .store = store,
                                         .counters = &broker.counters,
                                         .log = log_of_test,
-                                        .signal_fd = signal_fd};
+                                        .signal_fd = signal_fd,
+                                        .on_signal = note_signal};
     assert_int_equal(pthread_create(&broker.thread, NULL, run_router, &broker), 0);
 }
 
 static void broker_stop(void)
 {
+    atomic_store(&told_signals, 0);
     assert_int_equal(kill(getpid(), SIGTERM), 0);
     pthread_join(broker.thread, NULL);
+    assert_true(atomic_load(&told_signals) & 1u << SIGNAL_STOP);
     assert_int_equal(broker.result, STATUS_OK);
     monitor_stop(broker.socket.socket);
     zactor_destroy(&broker.monitor);

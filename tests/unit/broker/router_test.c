@@ -227,11 +227,22 @@ static void test_connection_quota(void **state)
     client_close(&clients[2]);
 }
 
-static void test_reload_is_ignored(void **state)
+static void test_signals_are_handed_on(void **state)
 {
+    const struct {
+        int number;
+        signal_kind_t kind;
+    } signals[] = {{SIGHUP, SIGNAL_RELOAD}, {SIGUSR1, SIGNAL_LOG_LEVEL}};
     (void)state;
-    assert_int_equal(kill(getpid(), SIGHUP), 0);
-    assert_served();
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        atomic_store(&told_signals, 0);
+        assert_int_equal(kill(getpid(), signals[i].number), 0);
+        for (int j = 0; j < 500 && !atomic_load(&told_signals); j++) {
+            usleep(10000);
+        }
+        assert_int_equal(atomic_load(&told_signals), 1u << signals[i].kind);
+        assert_served();
+    }
 }
 
 int main(void)
@@ -247,7 +258,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slow_client, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peer_disappears, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connection_quota, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reload_is_ignored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signals_are_handed_on, setup, teardown),
     };
     if (!fixture_open()) {
         return 1;

@@ -202,6 +202,21 @@ static void sessions_end(void **state)
     assert_int_equal(link_ask(&alice->events, VERB_groups, &groups), STATUS_SESSION_EXPIRED);
 }
 
+static void lifetimes_can_change(void **state)
+{
+    setting_t *self = *state;
+    person_t *alice = &self->alice;
+    const rules_config_t *config = &self->world->config;
+    groups_request_t groups = {0};
+    world_pass(self->world, config->idle_ms - 1);
+    rules_set_lifetimes(self->world->rules, config->idle_ms * 2, config->retention_ms);
+    world_pass(self->world, config->idle_ms);
+    assert_int_equal(link_ask(&alice->events, VERB_groups, &groups), STATUS_OK);
+    world_pass(self->world, 1000);
+    rules_set_lifetimes(self->world->rules, 1000, config->retention_ms);
+    assert_int_equal(link_ask(&alice->events, VERB_groups, &groups), STATUS_SESSION_EXPIRED);
+}
+
 static void a_newer_session_replaces_the_older(void **state)
 {
     setting_t *self = *state;
@@ -396,6 +411,7 @@ int main(void)
         TEST(a_challenge_works_once_here_and_soon),
         TEST(a_token_is_good_on_its_connection_only),
         TEST(sessions_end),
+        TEST(lifetimes_can_change),
         TEST(a_newer_session_replaces_the_older),
         TEST(an_account_can_be_given_up),
         TEST(bad_frames_are_answered),

@@ -253,6 +253,11 @@ static void below_the_reserve_only_deletes_pass(void **state)
     status_t outcome;
     store_unit_delete(&unit, "left", 4); /* below a quarter too */
     assert_int_equal(store_write(store, &unit, 1, &outcome), STATUS_STORE_FULL);
+    /* Another reserve counts from the next write on. */
+    store_rocksdb_set_reserve(store, UINT64_MAX);
+    assert_int_equal(write_pair(store, 3), STATUS_OK);
+    store_rocksdb_set_reserve(store, UINT64_MAX / 2);
+    assert_int_equal(write_pair(store, 4), STATUS_STORE_FULL);
     store_destroy(&store);
     store = open_store(place->dir);
     assert_int_equal(store_write(store, &unit, 1, &outcome), STATUS_OK);
