@@ -168,7 +168,6 @@ static status_t open_trace(broker_t *self)
 
 static status_t open_socket(broker_t *self)
 {
-    zsys_set_io_threads(IO_THREADS);
     self->zap_options.log = self->log;
     self->zap_options.counters = &self->counters;
     self->zap = zactor_new(zap_actor, &self->zap_options);
@@ -360,6 +359,7 @@ status_t broker_run(options_t *options, log_t *log, int signal_fd, void (*leave)
                      .level_before_debug = LEVEL_INFO,
                      .dir = {.fd = -1, .lock_fd = -1}};
     bool has_served = false;
+    zsys_set_io_threads(IO_THREADS); /* before the first socket, else CZMQ aborts */
     status_t status = find_quota(&self);
     if (status == STATUS_OK) {
         status = open_dir(&self);
