@@ -155,7 +155,5 @@ void dispatch(rules_t *self, peer_t *peer, const message_t *message, size_t size
     output_reply(self, peer, message->verb, message->id, status,
                  with_fields ? &request.reply : NULL, rules_turn_writes(self));
     trace_answered(self, &request, status);
-    for (size_t i = 0; i < self->lent.count; i++)
-        free(self->lent.items[i]);
-    self->lent.count = 0;
+    rules_return_lent(self);
 }

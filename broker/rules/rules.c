@@ -135,7 +135,7 @@ const uint8_t *rules_incarnation(const rules_t *self)
     return self->incarnation;
 }
 
-static void return_lent(rules_t *self)
+void rules_return_lent(rules_t *self)
 {
     for (size_t i = 0; i < self->lent.count; i++)
         free(self->lent.items[i]);
@@ -201,7 +201,7 @@ void rules_tick(rules_t *self)
         if (!self->sweep_begun)
             self->next_sweep_ms = self->mono_ms + self->config.sweep_period_ms;
     }
-    return_lent(self);
+    rules_return_lent(self);
 }
 
 uint64_t rules_next_tick(const rules_t *self)

@@ -234,5 +234,6 @@ bool rules_turn_writes(const rules_t *self);
 
 /* Memory that lives until the reply of the current request is written. */
 void *rules_lend(rules_t *self, size_t size);
+void rules_return_lent(rules_t *self);
 
 #endif
