@@ -5,6 +5,7 @@
 #include "broker/data_dir.h"
 #include "broker/drain_guard.h"
 #include "broker/monitor.h"
+#include "broker/operator/operator.h"
 #include "broker/private_file.h"
 #include "broker/reload.h"
 #include "broker/router.h"
@@ -47,6 +48,9 @@ typedef struct {
     router_options_t router;
     log_level_t level_before_debug;
     drain_guard_t *drain_guard; /* from the signal to stop on */
+    counters_t operator_counters;
+    operator_options_t operator_options;
+    zactor_t *operator;
 } broker_t;
 
 static status_t open_dir(broker_t *self)
@@ -157,7 +161,8 @@ static status_t find_quota(broker_t *self)
 
 static status_t open_trace(broker_t *self)
 {
-    self->trace = trace_hub_new(0);
+    zsys_set_io_threads(IO_THREADS); /* before the first actor */
+    self->trace = trace_hub_new(self->options->trace_history);
     self->calls = router_calls_new();
     if (self->trace && self->calls) {
         return STATUS_OK;
@@ -170,6 +175,8 @@ static status_t open_socket(broker_t *self)
 {
     self->zap_options.log = self->log;
     self->zap_options.counters = &self->counters;
+    self->zap_options.operator_counters = &self->operator_counters;
+    self->zap_options.dir_fd = self->dir.fd;
     self->zap = zactor_new(zap_actor, &self->zap_options);
     status_t status = router_socket_init(&self->socket, &self->key, &self->counters);
     if (status == STATUS_OK) {
@@ -185,6 +192,22 @@ static status_t open_socket(broker_t *self)
         return STATUS_IO_ERROR;
     }
     return STATUS_OK;
+}
+
+static status_t open_operator(broker_t *self)
+{
+    self->operator_options =
+        (operator_options_t){.log = self->log,
+                             .counters = &self->counters,
+                             .own_counters = &self->operator_counters,
+                             .trace = self->trace,
+                             .calls = self->calls,
+                             .dir = &self->dir,
+                             .key = &self->key,
+                             .listen = self->options->operator_listen.items,
+                             .listen_count = self->options->operator_listen.count};
+    self->operator= zactor_new(operator_actor, &self->operator_options);
+    return self->operator&& self->operator_options.is_started ? STATUS_OK : STATUS_IO_ERROR;
 }
 
 static void log_bind_failure(broker_t *self, const endpoint_t *endpoint, int error)
@@ -257,6 +280,7 @@ static status_t announce(broker_t *self)
 
 static void broker_close(broker_t *self)
 {
+    zactor_destroy(&self->operator);
     if (self->monitor) {
         monitor_stop(self->socket.socket);
         zactor_destroy(&self->monitor);
@@ -375,6 +399,9 @@ status_t broker_run(options_t *options, log_t *log, int signal_fd, void (*leave)
     }
     if (status == STATUS_OK) {
         status = open_socket(&self);
+    }
+    if (status == STATUS_OK) {
+        status = open_operator(&self);
     }
     if (status == STATUS_OK) {
         status = announce(&self);

@@ -2,6 +2,9 @@
 /* Whoever holds a CURVE key may connect: accounts are the rules' affair. */
 #include "broker/zap.h"
 
+#include "broker/operator/operator_keys.h"
+#include "proto/endpoint.h"
+
 #include <string.h>
 #include <sys/resource.h>
 
@@ -12,22 +15,54 @@
 #define CONNECTIONS_LEAST 16
 
 /* "300" asks the client's socket to try again later; "400" is for good. */
+#define ZAP_YES   "200"
+#define ZAP_LATER "300"
+#define ZAP_NO    "400"
+
+/* The monitor counts, a moment later: a quota is soft by the handshakes under way, which the
+ * descriptors kept free allow for. */
+static const char *within_quota(log_t *log, counters_t *counters, uint64_t limit)
+{
+    if (counter_get(&counters->connections) <= limit) {
+        return ZAP_YES;
+    }
+    counter_add(&counters->connections_refused, 1);
+    LOG(log, LEVEL_WARN, log_event("connection_refused"), log_text("cause", "too many connections"),
+        log_count("limit", limit));
+    return ZAP_LATER;
+}
+
+static const char *decide_operator(const zap_options_t *self, const uint8_t *key)
+{
+    char text[KEY_TEXT_BYTES];
+    status_t status = operator_keys_find(self->dir_fd, key);
+    if (status == STATUS_OK) {
+        return within_quota(self->log, self->operator_counters, ZAP_OPERATOR_CONNECTIONS_MAX);
+    }
+    key_to_text(text, key);
+    LOG(self->log, LEVEL_WARN, log_event("operator_refused"), log_text("key", text),
+        log_text("cause",
+                 status == STATUS_NOT_FOUND ? "not in operator.keys" : status_text(status)));
+    return ZAP_NO;
+}
+
 static const char *zap_decide(const zap_options_t *self, const char *domain, const char *mechanism,
                               zframe_t *key)
 {
-    if (strcmp(domain, ZAP_DOMAIN) != 0 || strcmp(mechanism, "CURVE") != 0 || !key ||
-        zframe_size(key) != KEY_BYTES) {
-        return "400";
+    bool has_key = strcmp(mechanism, "CURVE") == 0 && key && zframe_size(key) == KEY_BYTES;
+    if (strcmp(domain, ZAP_DOMAIN) == 0 && has_key) {
+        return within_quota(self->log, self->counters, self->connections_max);
     }
-    /* The monitor counts, a moment later: the quota is soft by the handshakes under way, which the
-     * descriptors kept free allow for. */
-    if (counter_get(&self->counters->connections) > self->connections_max) {
-        counter_add(&self->counters->connections_refused, 1);
-        LOG(self->log, LEVEL_WARN, log_event("connection_refused"),
-            log_text("cause", "too many connections"), log_count("limit", self->connections_max));
-        return "300";
+    if (!self->operator_counters) {
+        return ZAP_NO;
     }
-    return "200";
+    if (strcmp(domain, ZAP_OPERATOR_DOMAIN) == 0 && has_key) {
+        return decide_operator(self, zframe_data(key));
+    }
+    if (strcmp(domain, ZAP_LOCAL_DOMAIN) == 0 && strcmp(mechanism, "NULL") == 0) {
+        return within_quota(self->log, self->operator_counters, ZAP_OPERATOR_CONNECTIONS_MAX);
+    }
+    return ZAP_NO;
 }
 
 static void zap_answer(const zap_options_t *self, zsock_t *handler)
@@ -43,7 +78,7 @@ static void zap_answer(const zap_options_t *self, zsock_t *handler)
     if (zsock_recv(handler, "ssssfsf", &version, &request_id, &domain, &address, &routing_id,
                    &mechanism, &key) == 0) {
         const char *code = zap_decide(self, domain ? domain : "", mechanism ? mechanism : "", key);
-        if (code[0] == '2') {
+        if (code[0] == '2' && key && zframe_size(key) == KEY_BYTES) {
             zmq_z85_encode(user_id, zframe_data(key), KEY_BYTES);
         }
         LOG(self->log, LEVEL_DEBUG, log_event("handshake"), log_text("peer", address),

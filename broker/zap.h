@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The ZAP handler (ZeroMQ RFC 27): accepts every CURVE client within the quota, and hands its
-   public key on as the User-Id of whatever it sends. */
+   public key on as the User-Id of whatever it sends. An operator's tool needs a listed key. */
 #ifndef CONCLAVE_BROKER_ZAP_H
 #define CONCLAVE_BROKER_ZAP_H
 
@@ -10,13 +10,19 @@
 
 #include <czmq.h>
 
-#define ZAP_DOMAIN "conclave"
+#define ZAP_DOMAIN          "conclave"          /* clients */
+#define ZAP_LOCAL_DOMAIN    "conclave.local"    /* the operator's tools on this machine: no CURVE */
+#define ZAP_OPERATOR_DOMAIN "conclave.operator" /* and from elsewhere: listed keys only */
+
+#define ZAP_OPERATOR_CONNECTIONS_MAX 128
 
 /* Must live, unchanged, until the actor is destroyed. */
 typedef struct {
     log_t *log;
     counters_t *counters;
     uint64_t connections_max;
+    counters_t *operator_counters; /* NULL: no operator's sockets */
+    int dir_fd;                    /* where operator.keys is */
     atomic_bool
         is_bound; /* set before zactor_new returns: false means that another handler is there */
 } zap_options_t;

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/operator/answer.h"
+
+#include "broker/rules/inspect.h"
+#include "proto/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { CALL_LIMIT_MS = 5000 };
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void answer_watch(const operator_options_t *with, operator_session_t *session,
+                         const message_t *request, buffer_t *out)
+{
+    watch_reply_t reply = {.time_us = now_us(), .remembered = trace_hub_remembered(with->trace)};
+    status_t status = session_watch(session, with->trace, &request->body.watch_request);
+    message_write_reply(out, VERB_watch, request->id, status, &reply);
+}
+
+/* --- One message ----------------------------------------------------------------------------- */
+
+typedef struct {
+    const explain_request_t *request;
+    rules_explained_t *out;
+} explain_call_t;
+
+static status_t call_explain(void *context, rules_t *rules, store_t *store)
+{
+    explain_call_t *self = context;
+    (void)store;
+    return rules_explain(rules, &self->request->group, self->request->sequence, self->out);
+}
+
+static void answer_explain(const operator_options_t *with, const message_t *request, buffer_t *out)
+{
+    rules_explained_t *explained = mem_zalloc(1, sizeof *explained);
+    explain_call_t call = {.request = &request->body.explain_request, .out = explained};
+    status_t status = router_calls_do(with->calls, call_explain, &call, CALL_LIMIT_MS);
+    message_write_reply(out, VERB_explain, request->id, status,
+                        status == STATUS_OK ? &explained->reply : NULL);
+    free(explained);
+}
+
+/* --- The whole ------------------------------------------------------------------------------- */
+
+typedef struct {
+    rules_counters_t counters;
+    rules_pending_t pending;
+    rules_loads_t loads;
+} overview_t;
+
+static status_t call_overview(void *context, rules_t *rules, store_t *store)
+{
+    overview_t *self = context;
+    (void)store;
+    self->counters = *rules_counters(rules);
+    status_t status = rules_pending(rules, &self->pending);
+    return status == STATUS_OK ? rules_loads(rules, &self->loads) : status;
+}
+
+static void count_answers(const rules_counters_t *counters, overview_reply_t *reply)
+{
+    for (size_t verb = 0; verb < COUNTED_VERBS; verb++)
+        for (size_t status = 0; status < COUNTED_STATUSES; status++)
+            *(status == STATUS_OK ? &reply->requests_done : &reply->requests_refused) +=
+                counters->answered[verb][status];
+}
+
+static void answer_overview(const operator_options_t *with, const message_t *request,
+                            uint64_t uptime_ms, buffer_t *out)
+{
+    overview_t *overview = mem_zalloc(1, sizeof *overview);
+    const rules_counters_t *rules = &overview->counters;
+    status_t status = router_calls_do(with->calls, call_overview, overview, CALL_LIMIT_MS);
+    overview_reply_t reply = {
+        .uptime_ms = uptime_ms,
+        .connections = counter_get(&with->counters->connections),
+        .sessions = rules->sessions,
+        .users_online = rules->users_online,
+        .groups = rules->groups_cached,
+        .events_appended = rules->events_appended,
+        .events_pushed = rules->events_pushed,
+        .events_fetched = rules->events_fetched,
+        .pushes_dropped = rules->pushes_dropped + counter_get(&with->counters->pushes_dropped),
+        .writes = rules->writes,
+        .writes_failed = rules->writes_failed,
+        .pending_joins = overview->pending.joins,
+        .oldest_join_ms = overview->pending.oldest_join_ms,
+        .pending_leaves = overview->pending.leaves,
+        .oldest_leave_ms = overview->pending.oldest_leave_ms,
+        .trace_dropped = trace_hub_dropped(with->trace),
+        .loads = {.items = overview->loads.groups, .count = overview->loads.group_count},
+        .slow = {.items = overview->loads.slow, .count = overview->loads.slow_count}};
+    count_answers(rules, &reply);
+    message_write_reply(out, VERB_overview, request->id, status,
+                        status == STATUS_OK ? &reply : NULL);
+    free(overview);
+}
+
+void operator_answer(const operator_options_t *with, operator_session_t *session,
+                     const message_t *request, uint64_t uptime_ms, buffer_t *out)
+{
+    switch (request->verb) {
+    case VERB_watch:
+        answer_watch(with, session, request, out);
+        break;
+    case VERB_unwatch:
+        session_end_watch(session);
+        message_write_reply(out, VERB_unwatch, request->id, STATUS_OK, NULL);
+        break;
+    case VERB_explain:
+        answer_explain(with, request, out);
+        break;
+    case VERB_overview:
+        answer_overview(with, request, uptime_ms, out);
+        break;
+    default:
+        message_write_reply(out, request->verb, request->id, STATUS_UNKNOWN_VERB, NULL);
+    }
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/operator/session.h"
+
+#include "proto/memory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+enum { SILENCE_MS = 2000 };
+
+void session_start(operator_session_t *self, void *socket, const uint8_t *id, size_t id_size)
+{
+    *self = (operator_session_t){.socket = socket, .id_size = id_size, .listener_fd = -1};
+    assert(id_size <= sizeof self->id);
+    memcpy(self->id, id, id_size);
+}
+
+void session_end_watch(operator_session_t *self)
+{
+    trace_unlisten(&self->listener);
+    self->listener_fd = -1;
+}
+
+void session_wipe(operator_session_t *self)
+{
+    session_end_watch(self);
+    buffer_free(&self->unsent);
+    *self = (operator_session_t){.listener_fd = -1};
+}
+
+status_t session_watch(operator_session_t *self, trace_hub_t *hub, const watch_request_t *request)
+{
+    const trace_filter_t filter = {.user = request->user,
+                                   .group = request->group,
+                                   .verb = request->verb,
+                                   .status = request->status,
+                                   .refused_only = request->refused_only != 0,
+                                   .steps = request->steps,
+                                   .share = request->share};
+    session_end_watch(self);
+    self->listener = trace_listen(hub, &filter, request->past != 0);
+    if (!self->listener)
+        return STATUS_TOO_MANY;
+    self->listener_fd = trace_listener_fd(self->listener);
+    return STATUS_OK;
+}
+
+static session_health_t try_send(operator_session_t *self, bytes_t frame)
+{
+    if (zmq_send(self->socket, self->id, self->id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return errno == EAGAIN ? SESSION_BLOCKED : SESSION_GONE;
+    return zmq_send(self->socket, frame.data, frame.size, ZMQ_DONTWAIT) < 0 ? SESSION_GONE
+                                                                            : SESSION_FINE;
+}
+
+session_health_t session_send(operator_session_t *self, buffer_t *frame, uint64_t now_ms)
+{
+    session_health_t health =
+        self->unsent.size > 0 ? SESSION_BLOCKED : try_send(self, buffer_view(frame));
+    if (health == SESSION_FINE)
+        self->told_ms = now_ms;
+    return health;
+}
+
+static void push_steps(operator_session_t *self, buffer_t *out)
+{
+    traced_push_t push = {.records = {.items = mem_alloc(TRACED_MAX * sizeof *push.records.items)}};
+    push.records.count =
+        trace_listener_take(self->listener, push.records.items, TRACED_MAX, &push.dropped);
+    message_write_push(out, VERB_traced, ++self->pushes, &push);
+    free(push.records.items);
+}
+
+static bool has_news(const operator_session_t *self, uint64_t now_ms)
+{
+    zmq_pollitem_t item = {.fd = self->listener_fd, .events = ZMQ_POLLIN};
+    return now_ms - self->told_ms >= SILENCE_MS || zmq_poll(&item, 1, 0) > 0;
+}
+
+session_health_t session_go_on(operator_session_t *self, uint64_t now_ms)
+{
+    if (self->unsent.size == 0) {
+        if (!self->listener || !has_news(self, now_ms))
+            return SESSION_FINE;
+        push_steps(self, &self->unsent);
+    }
+    session_health_t health = try_send(self, buffer_view(&self->unsent));
+    if (health == SESSION_FINE) {
+        self->told_ms = now_ms;
+        buffer_clear(&self->unsent);
+    }
+    return health;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* One connected tool: what it asked, and the steps that are pushed to it. */
+#ifndef CONCLAVE_BROKER_OPERATOR_SESSION_H
+#define CONCLAVE_BROKER_OPERATOR_SESSION_H
+
+#include "broker/trace/hub.h"
+#include "proto/message.h"
+
+#include <czmq.h>
+
+/* Sends without waiting; what can't be sent is kept for the next try. */
+typedef struct {
+    void *socket; /* libzmq's, borrowed */
+    uint8_t id[16];
+    size_t id_size;
+    trace_listener_t *listener; /* NULL: doesn't watch */
+    int listener_fd;            /* -1 */
+    buffer_t unsent;            /* one frame */
+    uint64_t pushes;
+    uint64_t told_ms; /* when something was sent last */
+} operator_session_t;
+
+typedef enum { SESSION_FINE, SESSION_BLOCKED, SESSION_GONE } session_health_t;
+
+void session_start(operator_session_t *self, void *socket, const uint8_t *id, size_t id_size);
+/* Frees all and zeroes it. */
+void session_end_watch(operator_session_t *self);
+void session_wipe(operator_session_t *self);
+
+/* STATUS_TOO_MANY if too many watch already. */
+MUST_CHECK status_t session_watch(operator_session_t *self, trace_hub_t *hub,
+                                  const watch_request_t *request);
+
+/* A frame with one message. */
+session_health_t session_send(operator_session_t *self, buffer_t *frame, uint64_t now_ms);
+
+/* Sends what was kept, then waiting steps, a frame of at most TRACED_MAX; an empty one as a sign of
+ * life if nothing was sent for long, which also shows who has gone. */
+session_health_t session_go_on(operator_session_t *self, uint64_t now_ms);
+
+#endif
