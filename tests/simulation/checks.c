@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/rules/check.h"
 #include "client/core/member.h"
 #include "proto/memory.h"
 #include "tests/simulation/play.h"
@@ -241,6 +242,18 @@ static void check_left(world_t *world, size_t number)
             world_fail(world, "c%zu left g%zu and still has its keys", i, number);
         buffer_wipe(&value);
     }
+}
+
+static void store_problem(void *context, const char *key, const char *reason)
+{
+    world_fail(context, "the broker's store is damaged: %s: %s", key, reason);
+}
+
+void check_store(world_t *world)
+{
+    check_counts_t counts;
+    if (check_run(world->store, world->broker_key, store_problem, world, &counts))
+        world_fail(world, "the broker's store can't be read");
 }
 
 void check_everything(play_t *self)

@@ -45,6 +45,8 @@ void play_send(play_t *self, size_t client, size_t group, bool is_final);
 
 /* checks.c: sets the world's failure. */
 void check_everything(play_t *self);
+/* checks.c: the broker's store is sound. */
+void check_store(world_t *world);
 
 /* secrecy.c: who left opens nothing from after the rekey, who came nothing from before, whatever
  * was recorded. */

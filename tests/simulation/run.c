@@ -77,6 +77,8 @@ static void judge_all(play_t *play, invariants_t *invariants, const liar_t *liar
     else if (!play->world->failure[0])
         check_everything(play);
     if (!play->world->failure[0])
+        check_store(play->world);
+    if (!play->world->failure[0])
         check_secrecy(play);
     if (!play->world->failure[0])
         invariants_finish(invariants);

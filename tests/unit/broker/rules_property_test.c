@@ -3,6 +3,7 @@
  * turn. */
 #include <stdio.h>
 
+#include "broker/rules/check.h"
 #include "broker/rules/records.h"
 #include "tests/unit/broker/rules_room.h"
 
@@ -413,6 +414,12 @@ static void step(play_t *self)
     }
 }
 
+static void tell_problem(void *context, const char *key, const char *reason)
+{
+    (void)context;
+    fail_msg("%s: %s", key, reason);
+}
+
 static void play(uint64_t seed)
 {
     play_t *self = mem_zalloc(1, sizeof *self);
@@ -433,6 +440,10 @@ static void play(uint64_t seed)
         step(self);
         check_store(self);
     }
+    check_counts_t counts;
+    assert_int_equal(
+        check_run(self->world->store, self->world->broker_key, tell_problem, NULL, &counts),
+        STATUS_OK);
     for (size_t i = 0; i < sizeof self->done / sizeof self->done[0]; i++)
         assert_true(self->done[i] > 0);
     for (size_t i = 0; i < PEOPLE; i++) {
