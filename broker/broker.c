@@ -21,7 +21,6 @@
 #define LINGER_MS  1000
 #define IO_THREADS 1
 #define URL_BYTES  384
-#define STORE_NAME "store"
 
 #define SECOND_MS UINT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
@@ -86,7 +85,7 @@ static status_t open_dir(broker_t *self)
 /* A store without its key: making a new one would lock out everybody who knows the old one. */
 static bool key_is_lost(const broker_t *self)
 {
-    return faccessat(self->dir.fd, STORE_NAME, F_OK, 0) == 0 &&
+    return faccessat(self->dir.fd, DATA_STORE_NAME, F_OK, 0) == 0 &&
            faccessat(self->dir.fd, KEY_FILE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
            errno == ENOENT;
 }
@@ -129,7 +128,7 @@ static status_t open_store(broker_t *self)
 {
     char path[PATH_MAX + 8];
     store_rocksdb_options_t options = {.reserve_bytes = reserve_bytes(self->options)};
-    snprintf(path, sizeof path, "%s/" STORE_NAME, self->dir.path);
+    snprintf(path, sizeof path, "%s/" DATA_STORE_NAME, self->dir.path);
     status_t status = store_rocksdb_open(path, &options, &self->store);
     if (status == STATUS_OK) {
         rules_config_t config = rules_config_default(self->key.public_key);

@@ -8,6 +8,10 @@
 #include <limits.h>
 #include <sys/types.h>
 
+/* What lies in it beside key and lock. */
+#define DATA_STORE_NAME     "store"
+#define DATA_RESTORING_NAME "store.restoring" /* a restore that is not done */
+
 typedef struct {
     char path[PATH_MAX]; /* absolute, or as it was given */
     int fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* conclaved: the only file of the broker that prints or exits. */
 #include "broker/broker.h"
+#include "broker/offline.h"
 #include "broker/signals.h"
 
 #include <sodium.h>
@@ -47,6 +48,13 @@ static int run(options_t *options)
     return status == STATUS_OK ? EXIT_STOPPED : EXIT_START_FAILED;
 }
 
+static int run_offline(const options_t *options)
+{
+    status_t status = sodium_init() < 0 ? STATUS_IO_ERROR : offline_fsck(options, stdout, stderr);
+    bool is_told = fflush(stdout) == 0 && !ferror(stdout);
+    return status == STATUS_OK && is_told ? EXIT_STOPPED : EXIT_START_FAILED;
+}
+
 static void tell_problem(void *context, const options_problem_t *problem)
 {
     (void)context;
@@ -75,6 +83,7 @@ static int print(const options_t *options)
     case OPTIONS_PRINT_CONFIG:
         options_print_config(options, stdout);
         break;
+    case OPTIONS_FSCK:
     case OPTIONS_RUN:
         break;
     }
@@ -88,9 +97,9 @@ int main(int argc, char **argv)
         fputs("Try 'conclaved --help'.\n", stderr);
         return EXIT_USAGE;
     }
-    if (options.action != OPTIONS_RUN) {
+    if (options.action != OPTIONS_RUN && options.action != OPTIONS_FSCK) {
         return print(&options);
     }
     forbid_core_dumps();
-    return run(&options);
+    return options.action == OPTIONS_RUN ? run(&options) : run_offline(&options);
 }

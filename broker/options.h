@@ -12,6 +12,7 @@ typedef enum {
     OPTIONS_RUN,
     OPTIONS_CHECK_CONFIG,
     OPTIONS_PRINT_CONFIG,
+    OPTIONS_FSCK,
     OPTIONS_VERSION,
     OPTIONS_HELP
 } options_action_t;

@@ -132,8 +132,8 @@ static bool check_record(void *context, const store_record_t *record)
     return true;
 }
 
-status_t check_run(store_t *store, const uint8_t broker_key[static KEY_BYTES], check_tell_t *tell,
-                     void *context, check_counts_t *counts)
+status_t check_run(store_t *store, const uint8_t *broker_key, check_tell_t *tell, void *context,
+                   check_counts_t *counts)
 {
     check_t self = {.store = store,
                     .broker_key = broker_key,

@@ -27,11 +27,12 @@ typedef void check_tell_t(void *context, const char *key, const char *reason);
 
 /*
  * Reads the whole store, a closed one or one that nobody writes to. `broker_key` is the public one
- * that registrations are signed for. Each problem is told and counted; reading goes on.
- * STATUS_OK: read to its end, whatever was found. STATUS_STORE_FAILED: a record can't be read at
- * all, which is told too; what comes after it was not looked at.
+ * that registrations are signed for; NULL: their signatures are not verified. Each problem is told
+ * and counted; reading goes on. STATUS_OK: read to its end, whatever was found.
+ * STATUS_STORE_FAILED: a record can't be read at all, which is told too; what comes after it was
+ * not looked at.
  */
-MUST_CHECK status_t check_run(store_t *store, const uint8_t broker_key[static KEY_BYTES],
-                                check_tell_t *tell, void *context, check_counts_t *counts);
+MUST_CHECK status_t check_run(store_t *store, const uint8_t *broker_key, check_tell_t *tell,
+                              void *context, check_counts_t *counts);
 
 #endif

@@ -91,6 +91,8 @@ void check_account(check_t *self)
         check_problem(self, "the record does not decode");
         return;
     }
+    if (!self->broker_key)
+        return;
     buffer_t statement = {0};
     statement_register(&statement, self->broker_key, self->key.name.text, account.identity_key);
     check_expect(self,

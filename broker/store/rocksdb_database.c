@@ -37,7 +37,8 @@ static rocksdb_options_t *make_options(const store_rocksdb_options_t *sizes, roc
     rocksdb_options_set_bytes_per_sync(options, MIB);
     /* Damage in the middle of the log must show when opening, and not silently cut off what was
        acknowledged after it; only a torn last record is what a crash leaves. */
-    rocksdb_options_set_wal_recovery_mode(options, rocksdb_tolerate_corrupted_tail_records_recovery);
+    rocksdb_options_set_wal_recovery_mode(options,
+                                          rocksdb_tolerate_corrupted_tail_records_recovery);
     /* Most bytes are sealed and don't compress. */
     rocksdb_options_set_compression(options, rocksdb_no_compression);
 
@@ -68,8 +69,8 @@ static status_t sync_parent(const char *dir)
    process is refused too. RocksDB's own lock has no error code that tells it from others. */
 static status_t lock_dir(rocksdb_database_t *self)
 {
-    bool made = mkdir(self->dir, 0700) == 0;
-    if (!made && errno != EEXIST)
+    bool made = !self->read_only && mkdir(self->dir, 0700) == 0;
+    if (!made && !self->read_only && errno != EEXIST)
         return STATUS_IO_ERROR;
     if (made && sync_parent(self->dir) != STATUS_OK)
         return STATUS_IO_ERROR;
@@ -135,7 +136,7 @@ static status_t check_format(rocksdb_database_t *self)
     char *bytes = rocksdb_get(self->db, self->read_options, "", 0, &size, &error);
     status_t status = rocksdb_database_status(&error);
     if (status == STATUS_OK && !bytes)
-        status = has_records(self) ? STATUS_DAMAGED_FILE : write_format(self);
+        status = self->read_only || has_records(self) ? STATUS_DAMAGED_FILE : write_format(self);
     else if (status == STATUS_OK && size != 4)
         status = STATUS_DAMAGED_FILE;
     else if (status == STATUS_OK) {
@@ -153,7 +154,8 @@ static status_t check_format(rocksdb_database_t *self)
 status_t rocksdb_database_open(rocksdb_database_t *self)
 {
     char *error = NULL;
-    self->db = rocksdb_open(self->options, self->dir, &error);
+    self->db = self->read_only ? rocksdb_open_for_read_only(self->options, self->dir, 0, &error)
+                               : rocksdb_open(self->options, self->dir, &error);
     status_t status = rocksdb_database_status(&error);
     if (status == STATUS_OK)
         status = check_format(self);
@@ -174,7 +176,8 @@ status_t rocksdb_database_init(rocksdb_database_t *self, const char *dir,
 {
     static const store_rocksdb_options_t defaults = {0};
     const store_rocksdb_options_t *sizes = options ? options : &defaults;
-    *self = (rocksdb_database_t){.dir = mem_strdup(dir), .dir_fd = -1};
+    *self =
+        (rocksdb_database_t){.dir = mem_strdup(dir), .read_only = sizes->read_only, .dir_fd = -1};
     status_t status = lock_dir(self);
     if (status != STATUS_OK)
         goto out;

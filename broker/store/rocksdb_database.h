@@ -15,6 +15,7 @@
 /* Plain struct, embedded. While `db` is NULL it is closed; the directory's lock stays held. */
 typedef struct {
     char *dir;
+    bool read_only;
     int dir_fd; /* holds the lock (flock); -1 = none */
     rocksdb_options_t *options;
     rocksdb_cache_t *cache;

@@ -5,6 +5,7 @@
 
 #include "broker/store/store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Sizes in bytes; 0 takes the default in brackets. */
@@ -15,6 +16,7 @@ typedef struct {
     uint64_t cache_bytes;        /* [32 MiB] block cache */
     int max_open_files;          /* [256] */
     int background_jobs;         /* [2] threads for flush and compaction */
+    bool read_only;              /* [false] nothing is made or changed; every write fails */
 } store_rocksdb_options_t;
 
 /* Opens the store in `dir`, which is created (mode 0700) if it is not there; its parent must exist.
