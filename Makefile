@@ -22,24 +22,31 @@ LDFLAGS_ALL = -pthread -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
 libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 PROTO_LIBS = $(call libs,libsodium msgpack)
 BROKER_LIBS = $(call libs,libczmq libzmq rocksdb)
+TRACER_LIBS = $(call libs,libzmq)
 CLIENT_LIBS = $(call libs,libczmq libzmq sqlite3 libedit libutf8proc)
 
 PROTO_SRC := $(sort $(wildcard proto/*.c))
-BROKER_SRC := $(filter-out broker/main.c,$(sort $(wildcard broker/*.c broker/*/*.c)))
+TRACER_SRC := $(filter-out broker/tracer/main.c,$(sort $(wildcard broker/tracer/*.c)))
+BROKER_SRC := $(filter-out broker/main.c broker/tracer/%,$(sort $(wildcard broker/*.c broker/*/*.c)))
 CLIENT_SRC := $(filter-out client/main.c,$(sort $(wildcard client/*.c client/*/*.c)))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 .PHONY: all
-all: $(BUILD)/conclaved $(BUILD)/conclave
+all: $(BUILD)/conclaved $(BUILD)/conclave-trace $(BUILD)/conclave
 
 $(BUILD)/conclaved: $(BUILD)/broker/main.o $(BUILD)/libbroker.a $(BUILD)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(BROKER_LIBS) $(PROTO_LIBS)
+
+# Of the broker's archive it takes what it names: no store, no rules.
+$(BUILD)/conclave-trace: $(BUILD)/broker/tracer/main.o $(BUILD)/libtracer.a $(BUILD)/libbroker.a $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRACER_LIBS) $(PROTO_LIBS)
 
 $(BUILD)/conclave: $(BUILD)/client/main.o $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) $(PROTO_LIBS)
 
 $(BUILD)/libproto.a: $(call obj,$(PROTO_SRC))
 $(BUILD)/libbroker.a: $(call obj,$(BROKER_SRC))
+$(BUILD)/libtracer.a: $(call obj,$(TRACER_SRC))
 $(BUILD)/libclient.a: $(call obj,$(CLIENT_SRC))
 $(BUILD)/%.a:
 	@rm -f $@
@@ -79,7 +86,7 @@ $(BUILD)/%.1: %.1.scd
 install: all $(if $(shell command -v scdoc),man)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/conclave
-	install -m 755 $(BUILD)/conclaved $(BUILD)/conclave $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUILD)/conclaved $(BUILD)/conclave-trace $(BUILD)/conclave $(DESTDIR)$(PREFIX)/bin
 	for page in $(wildcard $(MAN)); do \
 		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done
 	install -m 644 README.md LICENSE proto/PROTOCOL.md proto/SECURITY.md $(DESTDIR)$(PREFIX)/share/doc/conclave

@@ -160,7 +160,6 @@ static status_t find_quota(broker_t *self)
 
 static status_t open_trace(broker_t *self)
 {
-    zsys_set_io_threads(IO_THREADS); /* before the first actor */
     self->trace = trace_hub_new(self->options->trace_history);
     self->calls = router_calls_new();
     if (self->trace && self->calls) {

@@ -8,13 +8,12 @@
 #include "broker/data_dir.h"
 #include "broker/key_file.h"
 #include "broker/log.h"
+#include "broker/operator/socket_name.h"
 #include "broker/router_calls.h"
 #include "broker/trace/hub.h"
 #include "proto/endpoint.h"
 
 #include <czmq.h>
-
-#define OPERATOR_SOCKET_NAME "operator.sock" /* in the data directory, mode 0600 */
 
 /* Must live, unchanged, until the actor is destroyed. All pointers are borrowed. */
 typedef struct {

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Steps as they happen, a line each. */
+#include "broker/tracer/step_text.h"
+#include "broker/tracer/tracer.h"
+
+static bool print_steps(void *context, const trace_record_t *steps, size_t count, uint64_t dropped)
+{
+    const tracer_options_t *options = context;
+    for (size_t i = 0; i < count; i++) {
+        if (options->is_json) {
+            step_print_json(stdout, &steps[i]);
+            putchar('\n');
+        } else {
+            step_print(stdout, &options->style, &steps[i]);
+        }
+    }
+    if (dropped > 0 && options->is_json)
+        printf("{\"lost\":%llu}\n", (unsigned long long)dropped);
+    else if (dropped > 0)
+        printf("%s... %llu steps were lost here%s\n", style_ink(&options->style, INK_BAD),
+               (unsigned long long)dropped, style_ink(&options->style, INK_PLAIN));
+    return tracer_flush();
+}
+
+int command_watch(const tracer_options_t *options)
+{
+    tracer_options_t mine = *options;
+    return tracer_for_each(options, print_steps, &mine);
+}

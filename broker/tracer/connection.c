@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/tracer/connection.h"
+
+#include "broker/data_dir.h"
+#include "broker/operator/socket_name.h"
+#include "broker/tracer/operator_key.h"
+#include "proto/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum {
+    REPLY_LIMIT_MS = 8000, /* longer than the broker lets one of its own calls take */
+    KEPT_MAX = 256,        /* pushes that come before a reply */
+    HIGH_WATER_MARK = 64
+};
+
+/* A received frame and what was read of it. */
+typedef struct {
+    zmq_msg_t frame;
+    message_t message;
+} incoming_t;
+
+struct connection {
+    void *context;
+    void *socket;
+    int dir_fd; /* keeps the name under /proc; -1 */
+    uint64_t next_id;
+    incoming_t last;
+    bool has_last;
+    incoming_t kept[KEPT_MAX];
+    size_t kept_first;
+    size_t kept_count;
+};
+
+static atomic_bool is_interrupted;
+
+static void interrupt(int signal_number)
+{
+    (void)signal_number;
+    is_interrupted = true;
+}
+
+void connection_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool connection_is_interrupted(void)
+{
+    return is_interrupted;
+}
+
+static bool open_local(connection_t *self, const char *data, char *problem, size_t size)
+{
+    char path[PATH_MAX];
+    char address[PATH_MAX + 64];
+    struct sockaddr_un room;
+    if (!data) {
+        if (data_dir_default_path(path) != STATUS_OK) {
+            snprintf(problem, size, "set HOME, or say where the broker's data is: --data DIR");
+            return false;
+        }
+        data = path;
+    }
+    self->dir_fd = open(data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (self->dir_fd < 0 || faccessat(self->dir_fd, OPERATOR_SOCKET_NAME, R_OK | W_OK, 0) != 0) {
+        snprintf(problem, size, "no running broker of yours in %s: %s; name its --data DIR", data,
+                 strerrordesc_np(errno));
+        return false;
+    }
+    int length = snprintf(address, sizeof address, "ipc://%s/" OPERATOR_SOCKET_NAME, data);
+    if ((size_t)length >= sizeof room.sun_path + sizeof "ipc://" - 1)
+        snprintf(address, sizeof address, "ipc:///proc/self/fd/%d/" OPERATOR_SOCKET_NAME,
+                 self->dir_fd);
+    if (zmq_connect(self->socket, address) == 0)
+        return true;
+    snprintf(problem, size, "can't connect to %s: %s", data, zmq_strerror(errno));
+    return false;
+}
+
+static bool open_remote(connection_t *self, const connection_target_t *target, char *problem,
+                        size_t size)
+{
+    endpoint_t broker;
+    operator_key_t key;
+    char address[320];
+    if (endpoint_parse(&broker, target->broker) != STATUS_OK ||
+        endpoint_format_zmq(&broker, address, sizeof address) != STATUS_OK) {
+        snprintf(problem, size, "--broker: %s", status_text(STATUS_BAD_ENDPOINT));
+        return false;
+    }
+    if (!target->key_file) {
+        snprintf(problem, size,
+                 "--broker needs the operator's key too: --key FILE; 'conclave-trace keygen FILE' "
+                 "makes one");
+        return false;
+    }
+    if (!operator_key_read(&key, target->key_file, problem, size))
+        return false;
+    const int is_ipv6 = 1;
+    bool is_open =
+        zmq_setsockopt(self->socket, ZMQ_CURVE_SERVERKEY, broker.key, KEY_BYTES) == 0 &&
+        zmq_setsockopt(self->socket, ZMQ_CURVE_PUBLICKEY, key.public_key, KEY_BYTES) == 0 &&
+        zmq_setsockopt(self->socket, ZMQ_CURVE_SECRETKEY, key.secret_key, KEY_BYTES) == 0 &&
+        zmq_setsockopt(self->socket, ZMQ_IPV6, &is_ipv6, sizeof is_ipv6) == 0 &&
+        zmq_connect(self->socket, address) == 0;
+    operator_key_wipe(&key);
+    if (!is_open)
+        snprintf(problem, size, "can't connect to %s: %s", address, zmq_strerror(errno));
+    return is_open;
+}
+
+connection_t *connection_open(const connection_target_t *target, char *problem, size_t problem_size)
+{
+    const int linger = 0, mark = HIGH_WATER_MARK;
+    const int64_t largest = FRAME_MAX_BYTES;
+    connection_t *self = mem_zalloc(1, sizeof *self);
+    self->dir_fd = -1;
+    self->context = zmq_ctx_new();
+    self->socket = self->context ? zmq_socket(self->context, ZMQ_DEALER) : NULL;
+    if (!self->socket) {
+        snprintf(problem, problem_size, "no socket: %s", zmq_strerror(errno));
+        connection_close(&self);
+        return NULL;
+    }
+    zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(self->socket, ZMQ_RCVHWM, &mark, sizeof mark);
+    zmq_setsockopt(self->socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    bool is_open = target->broker ? open_remote(self, target, problem, problem_size)
+                                  : open_local(self, target->data, problem, problem_size);
+    if (!is_open)
+        connection_close(&self);
+    return self;
+}
+
+static void incoming_close(incoming_t *self)
+{
+    message_wipe(&self->message);
+    zmq_msg_close(&self->frame);
+}
+
+static void forget_last(connection_t *self)
+{
+    if (self->has_last)
+        incoming_close(&self->last);
+    self->has_last = false;
+}
+
+void connection_close(connection_t **self)
+{
+    connection_t *dead = *self;
+    if (!dead)
+        return;
+    forget_last(dead);
+    for (; dead->kept_count > 0; dead->kept_count--)
+        incoming_close(&dead->kept[dead->kept_first++ % KEPT_MAX]);
+    if (dead->socket)
+        zmq_close(dead->socket);
+    if (dead->context)
+        zmq_ctx_term(dead->context);
+    if (dead->dir_fd >= 0)
+        close(dead->dir_fd);
+    free(dead);
+    *self = NULL;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static status_t wait_for_frame(connection_t *self, int64_t until_ms)
+{
+    zmq_pollitem_t item = {.socket = self->socket, .events = ZMQ_POLLIN};
+    int64_t left = until_ms < 0 ? -1 : until_ms - now_ms();
+    if (is_interrupted)
+        return STATUS_INTERRUPTED;
+    int ready = zmq_poll(&item, 1, until_ms < 0 ? -1 : left < 0 ? 0 : (long)left);
+    if (ready > 0)
+        return STATUS_OK;
+    if (ready < 0)
+        return is_interrupted ? STATUS_INTERRUPTED : STATUS_OK; /* another signal */
+    return STATUS_TIMED_OUT;
+}
+
+/* The next message into `last`. */
+static status_t receive(connection_t *self, int64_t until_ms)
+{
+    forget_last(self);
+    for (;;) {
+        status_t status = wait_for_frame(self, until_ms);
+        if (status != STATUS_OK)
+            return status;
+        zmq_msg_init(&self->last.frame);
+        if (zmq_msg_recv(&self->last.frame, self->socket, ZMQ_DONTWAIT) >= 0)
+            break;
+        zmq_msg_close(&self->last.frame);
+    }
+    bytes_t frame = {zmq_msg_data(&self->last.frame), zmq_msg_size(&self->last.frame)};
+    self->last.message = (message_t){0};
+    self->has_last = true;
+    status_t status =
+        message_read(&self->last.message, &frame, 1u << MESSAGE_REPLY | 1u << MESSAGE_PUSH);
+    return status == STATUS_OK ? STATUS_OK : STATUS_MALFORMED;
+}
+
+static bool is_steps(const message_t *message)
+{
+    return message->kind == MESSAGE_PUSH && message->verb == VERB_traced;
+}
+
+static void keep_last(connection_t *self)
+{
+    if (self->kept_count == KEPT_MAX)
+        return; /* the receiver of so many is not waiting for a reply */
+    self->kept[(self->kept_first + self->kept_count++) % KEPT_MAX] = self->last;
+    self->has_last = false;
+}
+
+status_t connection_ask(connection_t *self, verb_t verb, const void *body, const message_t **reply)
+{
+    buffer_t frame = {0};
+    const uint64_t id = ++self->next_id;
+    const int64_t until_ms = now_ms() + REPLY_LIMIT_MS;
+    message_write_request(&frame, verb, id, (bytes_t){0}, (text_t){0}, body);
+    int sent = zmq_send(self->socket, frame.data, frame.size, ZMQ_DONTWAIT);
+    buffer_free(&frame);
+    if (sent < 0)
+        return STATUS_UNREACHABLE;
+    for (;;) {
+        status_t status = receive(self, until_ms);
+        if (status != STATUS_OK)
+            return status;
+        const message_t *message = &self->last.message;
+        if (message->kind == MESSAGE_REPLY && message->id == id) {
+            *reply = message;
+            return message->status;
+        }
+        if (is_steps(message))
+            keep_last(self);
+    }
+}
+
+status_t connection_next(connection_t *self, int timeout_ms, const traced_push_t **push)
+{
+    const int64_t until_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    if (self->kept_count > 0) {
+        forget_last(self);
+        self->last = self->kept[self->kept_first];
+        self->has_last = true;
+        self->kept_first = (self->kept_first + 1) % KEPT_MAX;
+        self->kept_count--;
+        *push = &self->last.message.body.traced_push;
+        return STATUS_OK;
+    }
+    for (;;) {
+        status_t status = receive(self, until_ms);
+        if (status != STATUS_OK)
+            return status;
+        if (is_steps(&self->last.message)) {
+            *push = &self->last.message.body.traced_push;
+            return STATUS_OK;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/tracer/operator_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { Z85_BYTES = 41 };
+
+static bool fill_public(operator_key_t *self)
+{
+    char secret[Z85_BYTES];
+    char public[Z85_BYTES];
+    bool is_filled = zmq_z85_encode(secret, self->secret_key, KEY_BYTES) &&
+                     zmq_curve_public(public, secret) == 0 &&
+                     zmq_z85_decode(self->public_key, public);
+    sodium_memzero(secret, sizeof secret);
+    return is_filled;
+}
+
+static bool fail(const char *path, const char *why, char *problem, size_t size)
+{
+    snprintf(problem, size, "key file %s: %s", path, why);
+    return false;
+}
+
+bool operator_key_read(operator_key_t *out, const char *path, char *problem, size_t problem_size)
+{
+    char text[KEY_TEXT_BYTES + 1];
+    struct stat about;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return fail(path, strerrordesc_np(errno), problem, problem_size);
+    bool is_private = fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+                      (about.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    ssize_t size = read(fd, text, sizeof text);
+    close(fd);
+    if (!is_private)
+        return fail(path, "others can read it; chmod 600", problem, problem_size);
+    if (size == KEY_TEXT_BYTES && text[size - 1] == '\n')
+        size--;
+    bool is_key = size == KEY_TEXT_BYTES - 1 &&
+                  key_from_text(out->secret_key, text, (size_t)size) == STATUS_OK &&
+                  fill_public(out);
+    sodium_memzero(text, sizeof text);
+    return is_key || fail(path, "it holds no operator's key", problem, problem_size);
+}
+
+static bool fill_pair(operator_key_t *out)
+{
+    char secret[Z85_BYTES];
+    char public[Z85_BYTES];
+    bool is_filled = zmq_curve_keypair(public, secret) == 0 &&
+                     zmq_z85_decode(out->secret_key, secret) &&
+                     zmq_z85_decode(out->public_key, public);
+    sodium_memzero(secret, sizeof secret);
+    return is_filled;
+}
+
+bool operator_key_make(operator_key_t *out, const char *path, char *problem, size_t problem_size)
+{
+    char text[KEY_TEXT_BYTES];
+    if (!fill_pair(out))
+        return fail(path, "this libzmq has no CURVE", problem, problem_size);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail(path, strerrordesc_np(errno), problem, problem_size);
+    key_to_text(text, out->secret_key);
+    text[KEY_TEXT_BYTES - 1] = '\n';
+    bool is_written = write(fd, text, sizeof text) == sizeof text && fsync(fd) == 0;
+    int cause = errno;
+    sodium_memzero(text, sizeof text);
+    close(fd);
+    if (is_written)
+        return true;
+    unlink(path);
+    return fail(path, strerrordesc_np(cause), problem, problem_size);
+}
+
+void operator_key_wipe(operator_key_t *self)
+{
+    sodium_memzero(self, sizeof *self);
+}
