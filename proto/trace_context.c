@@ -73,6 +73,33 @@ void trace_context_write(const trace_context_t *self, char out[static TRACE_CONT
     *out = '\0';
 }
 
+text_t trace_context_text(const trace_context_t *self, char out[static TRACE_CONTEXT_CHARS + 1])
+{
+    if (!trace_context_exists(self))
+        return (text_t){0};
+    trace_context_write(self, out);
+    return (text_t){out, TRACE_CONTEXT_CHARS};
+}
+
+void trace_context_pack(const trace_context_t *self, uint8_t out[static TRACE_CONTEXT_BYTES])
+{
+    memcpy(out, self->trace_id, TRACE_ID_BYTES);
+    memcpy(out + TRACE_ID_BYTES, self->span_id, SPAN_ID_BYTES);
+    out[TRACE_CONTEXT_BYTES - 1] = self->flags;
+}
+
+bool trace_context_unpack(trace_context_t *out, bytes_t bytes)
+{
+    memset(out, 0, sizeof *out);
+    if (bytes.size != TRACE_CONTEXT_BYTES || is_zero(bytes.data, TRACE_ID_BYTES) ||
+        is_zero(bytes.data + TRACE_ID_BYTES, SPAN_ID_BYTES))
+        return false;
+    memcpy(out->trace_id, bytes.data, TRACE_ID_BYTES);
+    memcpy(out->span_id, bytes.data + TRACE_ID_BYTES, SPAN_ID_BYTES);
+    out->flags = bytes.data[TRACE_CONTEXT_BYTES - 1];
+    return true;
+}
+
 bool trace_context_exists(const trace_context_t *self)
 {
     return !is_zero(self->trace_id, TRACE_ID_BYTES);

@@ -7,6 +7,7 @@
 #include "proto/limits.h"
 
 #define TRACE_CONTEXT_CHARS   55
+#define TRACE_CONTEXT_BYTES   (TRACE_ID_BYTES + SPAN_ID_BYTES + 1)
 #define TRACE_CONTEXT_SAMPLED 1
 
 /* An all-zero trace id means that there is none. */
@@ -22,6 +23,14 @@ bool trace_context_read(trace_context_t *out, text_t text);
 
 /* NUL-terminated. */
 void trace_context_write(const trace_context_t *self, char out[static TRACE_CONTEXT_CHARS + 1]);
+
+/* The same as a view of out; empty if there is none. */
+text_t trace_context_text(const trace_context_t *self, char out[static TRACE_CONTEXT_CHARS + 1]);
+
+/* The binary form: trace id, span id, flags. */
+void trace_context_pack(const trace_context_t *self, uint8_t out[static TRACE_CONTEXT_BYTES]);
+/* False, and *out all zero, unless it has that size and both ids are other than zero. */
+bool trace_context_unpack(trace_context_t *out, bytes_t bytes);
 
 bool trace_context_exists(const trace_context_t *self);
 

@@ -74,12 +74,34 @@ static void whatever_else_is_refused(void **state)
     }
 }
 
+static void the_binary_form_is_read_as_written(void **state)
+{
+    (void)state;
+    trace_context_t context, again;
+    char text[TRACE_CONTEXT_CHARS + 1];
+    assert_true(read_text(&context, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    uint8_t bytes[TRACE_CONTEXT_BYTES + 1];
+    trace_context_pack(&context, bytes);
+    assert_true(trace_context_unpack(&again, (bytes_t){bytes, TRACE_CONTEXT_BYTES}));
+    assert_memory_equal(&again, &context, sizeof context);
+    text_t view = trace_context_text(&again, text);
+    assert_int_equal(view.size, TRACE_CONTEXT_CHARS);
+    assert_memory_equal(view.data + 3, "4bf92f35", 8);
+    assert_false(trace_context_unpack(&again, (bytes_t){bytes, TRACE_CONTEXT_BYTES - 1}));
+    assert_false(trace_context_unpack(&again, (bytes_t){bytes, TRACE_CONTEXT_BYTES + 1}));
+    memset(bytes + TRACE_ID_BYTES, 0, SPAN_ID_BYTES);
+    assert_false(trace_context_unpack(&again, (bytes_t){bytes, TRACE_CONTEXT_BYTES}));
+    assert_false(trace_context_exists(&again));
+    assert_int_equal(trace_context_text(&again, text).size, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_is_written),
         cmocka_unit_test(a_later_version_is_read_as_far_as_it_is_known),
         cmocka_unit_test(whatever_else_is_refused),
+        cmocka_unit_test(the_binary_form_is_read_as_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
