@@ -25,6 +25,7 @@
 #define SPAN_ID_BYTES          8
 #define TEXT_MAX_BYTES         (16 * 1024)
 #define SEALED_MAX_BYTES       (TEXT_MAX_BYTES + 1024) /* header, sealed inner part and padding */
+#define FIELDS_MAX_BYTES       512 /* a message's optional fields */
 #define JOIN_REQUEST_MAX_BYTES 512
 #define LEAVE_MAX_BYTES        128
 #define COMMIT_MAX_BYTES       (128 * 1024)

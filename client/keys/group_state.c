@@ -177,8 +177,8 @@ static message_place_t place_of(const group_state_t *self)
     return place;
 }
 
-status_t group_state_seal(group_state_t *self, const identity_t *identity, uint8_t type,
-                          uint64_t number, bytes_t content, buffer_t *out, message_header_t *header)
+status_t group_state_seal(group_state_t *self, const identity_t *identity,
+                          const message_body_t *body, buffer_t *out, message_header_t *header)
 {
     uint64_t generation = secret_tree_next_generation(&self->secrets, self->path.leaf);
     if (generation > UINT32_MAX)
@@ -191,7 +191,7 @@ status_t group_state_seal(group_state_t *self, const identity_t *identity, uint8
     message_place_t place = place_of(self);
     message_header_t made = {
         .epoch = self->epoch, .leaf = self->path.leaf.value, .generation = (uint32_t)generation};
-    status = message_seal(&place, &made, &step.message, identity, type, number, content, out);
+    status = message_seal(&place, &made, &step.message, identity, body, out);
     if (status)
         ratchet_step_wipe(&step);
     else

@@ -70,8 +70,8 @@ MUST_CHECK status_t group_state_apply_commit(group_state_t *self, bytes_t commit
  * bytes in one transaction before they leave. header may be NULL. STATUS_TOO_LARGE,
  * STATUS_KEY_ERASED (no generation left).
  */
-MUST_CHECK status_t group_state_seal(group_state_t *self, const identity_t *identity, uint8_t type,
-                                     uint64_t number, bytes_t content, buffer_t *out,
+MUST_CHECK status_t group_state_seal(group_state_t *self, const identity_t *identity,
+                                     const message_body_t *body, buffer_t *out,
                                      message_header_t *header);
 
 /*

@@ -2,14 +2,17 @@
 /* An opened message as bytes, to be kept until its sender is proven; and the content of texts. */
 #include <string.h>
 
+#include "client/keys/message_fields.h"
 #include "client/keys/message_seal.h"
 #include "proto/utf8.h"
 
-#define KEPT_FORMAT 1
+/* The first had no optional fields, and is written where there are none. */
+#define KEPT_FORMAT_PLAIN  1
+#define KEPT_FORMAT_FIELDS 2
 
 void opened_message_write(const opened_message_t *self, buffer_t *out)
 {
-    buffer_u8(out, KEPT_FORMAT);
+    buffer_u8(out, self->fields.size ? KEPT_FORMAT_FIELDS : KEPT_FORMAT_PLAIN);
     buffer_append(out, self->place.group, GROUP_ID_BYTES);
     buffer_append(out, self->place.transcript, HASH_BYTES);
     buffer_u64(out, self->epoch);
@@ -20,6 +23,7 @@ void opened_message_write(const opened_message_t *self, buffer_t *out)
     buffer_u8(out, self->type);
     buffer_u64(out, self->number);
     buffer_lp(out, self->content.data, self->content.size);
+    buffer_append(out, self->fields.data, self->fields.size);
 }
 
 status_t opened_message_read(opened_message_t *out, bytes_t bytes)
@@ -27,8 +31,8 @@ status_t opened_message_read(opened_message_t *out, bytes_t bytes)
     memset(out, 0, sizeof *out);
     reader_t in = reader_of(bytes.data, bytes.size);
     uint8_t format = reader_u8(&in);
-    if (format != KEPT_FORMAT)
-        return format > KEPT_FORMAT ? STATUS_NEWER_FORMAT : STATUS_DAMAGED_FILE;
+    if (format != KEPT_FORMAT_PLAIN && format != KEPT_FORMAT_FIELDS)
+        return format > KEPT_FORMAT_FIELDS ? STATUS_NEWER_FORMAT : STATUS_DAMAGED_FILE;
     reader_copy(&in, out->place.group, GROUP_ID_BYTES);
     reader_copy(&in, out->place.transcript, HASH_BYTES);
     out->epoch = reader_u64(&in);
@@ -44,11 +48,14 @@ status_t opened_message_read(opened_message_t *out, bytes_t bytes)
     out->number = reader_u64(&in);
     uint32_t size = reader_u32(&in);
     const uint8_t *content = size <= MESSAGE_CONTENT_MAX ? reader_take(&in, size) : NULL;
-    if (!header || !content || !reader_done(&in)) {
+    bytes_t fields = format == KEPT_FORMAT_FIELDS ? message_fields_take(&in) : (bytes_t){0};
+    bool has_fields = fields.size != 0;
+    if (!header || !content || !reader_done(&in) || has_fields != (format == KEPT_FORMAT_FIELDS)) {
         opened_message_wipe(out);
         return STATUS_DAMAGED_FILE;
     }
     buffer_append(&out->content, content, size);
+    buffer_append(&out->fields, fields.data, fields.size);
     return STATUS_OK;
 }
 

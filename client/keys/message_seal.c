@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/keys/kdf.h"
+#include "client/keys/message_fields.h"
 #include "proto/memory.h"
 #include "proto/statement.h"
 
@@ -17,19 +18,21 @@ static const uint8_t zero_nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
 
 /* What the sender signs. */
 static void write_statement(buffer_t *out, const message_place_t *place, bytes_t header,
-                            uint8_t type, uint64_t number, bytes_t content)
+                            const message_body_t *body)
 {
     uint8_t number_bytes[8];
-    put_u64(number_bytes, number);
-    const bytes_t fields[] = {
+    put_u64(number_bytes, body->number);
+    const bytes_t parts[] = {
         {place->group, GROUP_ID_BYTES},
         {place->transcript, HASH_BYTES},
         header,
-        {&type, 1},
+        {&body->type, 1},
         {number_bytes, 8},
-        content,
+        body->content,
+        body->fields, /* left away if there are none: as before there were any */
     };
-    statement_write(out, "message", fields, sizeof fields / sizeof fields[0]);
+    size_t count = sizeof parts / sizeof parts[0];
+    statement_write(out, "message", parts, body->fields.size ? count : count - 1);
 }
 
 static size_t write_context(uint8_t out[static CONTEXT_BYTES], const message_place_t *place,
@@ -40,11 +43,22 @@ static size_t write_context(uint8_t out[static CONTEXT_BYTES], const message_pla
     return GROUP_ID_BYTES + header.size;
 }
 
-status_t message_seal(const message_place_t *place, message_header_t *header,
-                      const secret_t *message_key, const identity_t *sender, uint8_t type,
-                      uint64_t number, bytes_t content, buffer_t *out)
+static void write_inner(buffer_t *out, const uint8_t signature[static SIGNATURE_BYTES],
+                        const message_body_t *body)
 {
-    if (content.size > MESSAGE_CONTENT_MAX)
+    buffer_append(out, signature, SIGNATURE_BYTES);
+    buffer_u8(out, body->type);
+    buffer_varint(out, body->number);
+    buffer_varint(out, body->content.size);
+    buffer_append(out, body->content.data, body->content.size);
+    buffer_append(out, body->fields.data, body->fields.size);
+}
+
+status_t message_seal(const message_place_t *place, message_header_t *header,
+                      const secret_t *message_key, const identity_t *sender,
+                      const message_body_t *body, buffer_t *out)
+{
+    if (body->content.size > MESSAGE_CONTENT_MAX || body->fields.size > FIELDS_MAX_BYTES)
         return STATUS_TOO_LARGE;
     randombytes_buf(header->salt, sizeof header->salt);
     size_t start = out->size;
@@ -56,16 +70,12 @@ status_t message_seal(const message_place_t *place, message_header_t *header,
     header_bytes.data = context + GROUP_ID_BYTES; /* out moves when it grows */
 
     buffer_t work = {0}; /* the statement, then the inner part */
-    write_statement(&work, place, header_bytes, type, number, content);
+    write_statement(&work, place, header_bytes, body);
     uint8_t signature[SIGNATURE_BYTES];
     identity_sign(sender, buffer_view(&work), signature);
     sodium_memzero(work.data, work.size);
     buffer_clear(&work);
-    buffer_append(&work, signature, sizeof signature);
-    buffer_u8(&work, type);
-    buffer_varint(&work, number);
-    buffer_varint(&work, content.size);
-    buffer_append(&work, content.data, content.size);
+    write_inner(&work, signature, body);
     size_t padding = (PADDING_BYTES - work.size % PADDING_BYTES) % PADDING_BYTES;
     memset(buffer_extend(&work, padding), 0, padding);
 
@@ -90,9 +100,12 @@ static status_t read_inner(opened_message_t *out, bytes_t inner)
     if (!reader_ok(&in) || size > MESSAGE_CONTENT_MAX || size > in.left)
         return STATUS_BAD_SEAL;
     const uint8_t *content = reader_take(&in, (size_t)size);
-    if (inner.size % PADDING_BYTES || in.left >= PADDING_BYTES || !sodium_is_zero(in.at, in.left))
+    bytes_t fields = message_fields_take(&in);
+    if (!reader_ok(&in) || inner.size % PADDING_BYTES || in.left >= PADDING_BYTES ||
+        !sodium_is_zero(in.at, in.left))
         return STATUS_BAD_SEAL;
     buffer_append(&out->content, content, (size_t)size);
+    buffer_append(&out->fields, fields.data, fields.size);
     return STATUS_OK;
 }
 
@@ -134,8 +147,11 @@ status_t opened_message_verify(const opened_message_t *self,
                                const uint8_t identity_key[static KEY_BYTES])
 {
     buffer_t statement = {0};
-    write_statement(&statement, &self->place, (bytes_t){self->header, self->header_size},
-                    self->type, self->number, buffer_view(&self->content));
+    message_body_t body = {.type = self->type,
+                           .number = self->number,
+                           .content = buffer_view(&self->content),
+                           .fields = buffer_view(&self->fields)};
+    write_statement(&statement, &self->place, (bytes_t){self->header, self->header_size}, &body);
     status_t status = signature_verify(self->signature, identity_key, buffer_view(&statement));
     buffer_wipe(&statement);
     return status;
@@ -144,5 +160,6 @@ status_t opened_message_verify(const opened_message_t *self,
 void opened_message_wipe(opened_message_t *self)
 {
     buffer_wipe(&self->content);
+    buffer_wipe(&self->fields);
     sodium_memzero(self, sizeof *self);
 }

@@ -16,13 +16,21 @@ typedef struct {
     uint8_t transcript[HASH_BYTES];
 } message_place_t;
 
+/* What the sender says, and signs. */
+typedef struct {
+    uint8_t type;
+    uint64_t number;
+    bytes_t content;
+    bytes_t fields; /* optional ones (message_fields.h); empty: none */
+} message_body_t;
+
 /*
  * Appends the sealed message. header's salt is made here; message_key is the generation's, which
  * the caller erases. STATUS_TOO_LARGE.
  */
 MUST_CHECK status_t message_seal(const message_place_t *place, message_header_t *header,
                                  const secret_t *message_key, const identity_t *sender,
-                                 uint8_t type, uint64_t number, bytes_t content, buffer_t *out);
+                                 const message_body_t *body, buffer_t *out);
 
 /* A message whose seal opened, with all that is needed to prove its sender. All zero is empty. */
 typedef struct {
@@ -36,6 +44,7 @@ typedef struct {
     uint8_t type;
     uint64_t number;
     buffer_t content; /* owned, secret */
+    buffer_t fields;  /* the same */
 } opened_message_t;
 
 /* bytes are a whole sealed message, header being what message_header_parse said. STATUS_BAD_SEAL

@@ -177,6 +177,7 @@ static void bench_messages(group_t *self)
     size_t overhead = 0;
     for (unsigned i = 0; i < SAMPLES; i++) {
         bytes_t content = {text, sizeof text};
+        message_body_t body = {.type = MESSAGE_TYPE_TEXT, .number = i + 1, .content = content};
         double start = now_us();
         identity_sign(self->creator, content, signature);
         series_add(&sign, now_us() - start);
@@ -187,8 +188,7 @@ static void bench_messages(group_t *self)
 
         buffer_t sealed = {0};
         start = now_us();
-        must(group_state_seal(self->creator_state, self->creator, MESSAGE_TYPE_TEXT, i + 1, content,
-                              &sealed, NULL));
+        must(group_state_seal(self->creator_state, self->creator, &body, &sealed, NULL));
         series_add(&seal, now_us() - start);
         opened_message_t opened;
         start = now_us();

@@ -44,8 +44,9 @@ static void check_state(stored_t *rows)
         stored_flatten(rows, &stored);
         state_flatten(state, &saved);
         FUZZ_MUST(stored.size == saved.size && !memcmp(stored.data, saved.data, saved.size));
-        status_t status = group_state_seal(state, world.group.people[1]->identity,
-                                           MESSAGE_TYPE_TEXT, 1, (bytes_t){0}, &sealed, NULL);
+        status_t status = group_state_seal(
+            state, world.group.people[1]->identity,
+            &(message_body_t){.type = MESSAGE_TYPE_TEXT, .number = 1}, &sealed, NULL);
         FUZZ_MUST(status == STATUS_OK || status == STATUS_KEY_ERASED);
         buffer_free(&stored);
         buffer_free(&saved);

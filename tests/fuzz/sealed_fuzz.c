@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/keys/kdf.h"
+#include "client/keys/message_fields.h"
 #include "client/keys/message_seal.h"
 #include "proto/utf8.h"
 #include "tests/fuzz/fixed_random.h"
@@ -13,7 +14,7 @@ static void check_kept(bytes_t bytes)
     opened_message_t kept;
     if (opened_message_read(&kept, bytes) != STATUS_OK)
         return;
-    FUZZ_MUST(kept.content.size <= MESSAGE_CONTENT_MAX);
+    FUZZ_MUST(kept.content.size <= MESSAGE_CONTENT_MAX && kept.fields.size <= FIELDS_MAX_BYTES);
     FUZZ_MUST(kept.header_size <= MESSAGE_HEADER_MAX_BYTES);
     buffer_t out = {0};
     opened_message_write(&kept, &out);
@@ -28,6 +29,9 @@ static void check_opened(const opened_message_t *opened)
     uint64_t sent_ms;
     text_t text;
     FUZZ_MUST(opened->content.size <= MESSAGE_CONTENT_MAX);
+    FUZZ_MUST(opened->fields.size <= FIELDS_MAX_BYTES);
+    trace_context_t trace = message_fields_trace(buffer_view(&opened->fields));
+    FUZZ_MUST(!trace_context_exists(&trace) || opened->fields.size >= 2 + TRACE_CONTEXT_BYTES);
     FUZZ_MUST(opened_message_verify(opened, key) == STATUS_BAD_SIGNATURE);
     if (text_content_read(buffer_view(&opened->content), &sent_ms, &text) == STATUS_OK) {
         FUZZ_MUST(text.size <= TEXT_MAX_BYTES && utf8_valid(text.data, text.size));
@@ -68,7 +72,7 @@ static void check(bytes_t inner, bool with_padding)
     if (message_open(&opened, &place, &header, header_bytes, sealed, &message_key) == STATUS_OK)
         check_opened(&opened);
     else
-        FUZZ_MUST(!opened.content.data && !opened.header_size);
+        FUZZ_MUST(!opened.content.data && !opened.fields.data && !opened.header_size);
     opened_message_wipe(&opened);
     buffer_free(&bytes);
     buffer_free(&plain);

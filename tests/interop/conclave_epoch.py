@@ -11,6 +11,8 @@ TEXT = 1  # type of a message
 SKIP_MAX = 1000
 LEAVES_MAX = 1 << 17
 PADDING = 64
+CREATION_CONTEXT = 1  # tag of an optional field
+FIELDS_MAX = 512
 
 
 @dataclass
@@ -43,14 +45,34 @@ class Inner:
     type: int
     number: int
     content: bytes
+    fields: bytes  # the optional ones
 
     def check_sender(self, group, identity_key):
-        statement = message_statement(group, self.transcript, self.header.bytes, self.type, self.number, self.content)
+        statement = message_statement(group, self.transcript, self.header.bytes, self.type, self.number, self.content, self.fields)
         verify(identity_key, self.signature, *statement)
 
+    def creation_context(self):
+        """Trace id, span id and flags; None if there is none."""
+        value = read_fields(Reader(self.fields)).get(CREATION_CONTEXT, b"")
+        return value if len(value) == 25 and any(value[:16]) and any(value[16:24]) else None
 
-def message_statement(group, transcript, header, type_, number, content):
-    return "message", group, transcript, header, bytes([type_]), u64(number), content
+
+def message_statement(group, transcript, header, type_, number, content, fields=b""):
+    return ("message", group, transcript, header, bytes([type_]), u64(number), content) + ((fields,) if fields else ())
+
+
+def write_fields(fields):
+    return b"".join(bytes([tag, len(value)]) + value for tag, value in sorted(fields.items()))
+
+
+def read_fields(r):
+    """{tag: value}, up to the first zero or the end."""
+    fields = {}
+    while r.at < len(r.data) and r.data[r.at]:
+        tag = r.integer(1)
+        check(tag > max(fields, default=0), "optional fields out of order")
+        fields[tag] = r.bytes(r.integer(1))
+    return fields
 
 
 def text_content(text, time_ms):
@@ -131,12 +153,12 @@ class Epoch:
         """The membership code of a commit that leaves this epoch."""
         return membership_code(self.membership, commit.next_transcript, tag)
 
-    def seal(self, leaf, type_, number, content, signing_key):
+    def seal(self, leaf, type_, number, content, signing_key, fields=b""):
         chain = self.senders.chain(leaf)
         header = write_header(self.number, leaf, chain.generation)
         key = chain.take(chain.generation)
-        signature = sign(signing_key, *message_statement(self.group, self.transcript, header, type_, number, content))
-        return seal_plaintext(self.group, header, key, inner_plaintext(signature, type_, number, content))
+        signature = sign(signing_key, *message_statement(self.group, self.transcript, header, type_, number, content, fields))
+        return seal_plaintext(self.group, header, key, inner_plaintext(signature, type_, number, content, fields))
 
     def open(self, sealed):
         header = read_header(sealed)
@@ -146,16 +168,20 @@ class Epoch:
         r = Reader(plaintext)
         signature, type_, number = r.bytes(64), r.integer(1), r.varint()
         content = r.bytes(r.varint())
+        start = r.at
+        read_fields(r)
+        fields = plaintext[start:r.at]
+        check(len(fields) <= FIELDS_MAX, "optional fields are too long")
         check(not any(r.rest()) and len(plaintext) % PADDING == 0, "padding is not zeros to a multiple of 64")
-        return Inner(header, self.transcript, signature, type_, number, content)
+        return Inner(header, self.transcript, signature, type_, number, content, fields)
 
 
 def membership_code(key, transcript, tag):
     return kdf(key, "mac", transcript + tag)
 
 
-def inner_plaintext(signature, type_, number, content):
-    plaintext = signature + bytes([type_]) + varint(number) + varint(len(content)) + content
+def inner_plaintext(signature, type_, number, content, fields=b""):
+    plaintext = signature + bytes([type_]) + varint(number) + varint(len(content)) + content + fields
     return plaintext + bytes(-len(plaintext) % PADDING)
 
 

@@ -147,11 +147,13 @@ def test_a_groups_whole_life():
 
 
 def check_messages(v, epoch, roster):
-    for number in range(3):
+    for number in range(5):
         sealed = v[f"message_{number}.sealed"]
         leaf = read_header(sealed).leaf
         inner = epoch.open(sealed)
         equal(inner.content, v["in.content"])
+        equal(inner.fields, v.get(f"in.fields_{number}", b""), "optional fields")
+        equal(inner.creation_context(), v["in.fields_3"][2:] if number >= 3 else None, "creation context")
         inner.check_sender(v["in.group"], roster[leaf].identity_key)
         refused(epoch.open, sealed)
 

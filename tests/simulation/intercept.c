@@ -47,21 +47,21 @@ static uint64_t sealed_messages;
 /* The salt makes an AEAD key of its own for each sealing: two under one message key show only
  * here. */
 status_t __real_message_seal(const message_place_t *place, message_header_t *header,
-                             const secret_t *message_key, const identity_t *sender, uint8_t type,
-                             uint64_t number, bytes_t content, buffer_t *out);
+                             const secret_t *message_key, const identity_t *sender,
+                             const message_body_t *body, buffer_t *out);
 status_t __wrap_message_seal(const message_place_t *place, message_header_t *header,
-                             const secret_t *message_key, const identity_t *sender, uint8_t type,
-                             uint64_t number, bytes_t content, buffer_t *out);
+                             const secret_t *message_key, const identity_t *sender,
+                             const message_body_t *body, buffer_t *out);
 
 status_t __wrap_message_seal(const message_place_t *place, message_header_t *header,
-                             const secret_t *message_key, const identity_t *sender, uint8_t type,
-                             uint64_t number, bytes_t content, buffer_t *out)
+                             const secret_t *message_key, const identity_t *sender,
+                             const message_body_t *body, buffer_t *out)
 {
     uint8_t turn[8];
     put_u64(turn, ++sealed_messages);
     const bytes_t parts[] = {{turn, sizeof turn}};
     ledger_note(USE_MESSAGE, message_key->bytes, parts, 1);
-    return __real_message_seal(place, header, message_key, sender, type, number, content, out);
+    return __real_message_seal(place, header, message_key, sender, body, out);
 }
 
 /* As there, with R in the salt's part. */

@@ -229,12 +229,12 @@ def secret_tree(tree, depth, leaf):
     return kdf(secret, b"chain")
 
 
-def message(label, group, sender, leaf, generation, message_key, number, content):
+def message(label, group, sender, leaf, generation, message_key, number, content, fields=b""):
     salt = Stream(label).draw(8)
     header = b"\1" + varint(group.epoch) + varint(leaf) + varint(generation) + salt
-    signature = sender.sign(statement(b"message", GROUP, group.transcript, header, b"\1", u(8, number),
-                                      content))
-    inner = signature + b"\1" + varint(number) + varint(len(content)) + content
+    signed = [b"message", GROUP, group.transcript, header, b"\1", u(8, number), content]
+    signature = sender.sign(statement(*signed, *([fields] if fields else [])))
+    inner = signature + b"\1" + varint(number) + varint(len(content)) + content + fields
     inner += bytes(-len(inner) % 64)
     put(f"{label}.sealed", header + aead(inner, GROUP + header, bytes(12), kdf(message_key, b"seal", header)))
 
@@ -268,9 +268,11 @@ group.commit("commit_5", alice)
 
 chain = put("chain_0", secret_tree(group.tree, group.depth, 1))
 content = put("in.content", varint(1700000000123) + "héllo".encode())
-for generation in range(3):
+creation = b"\1" + u(1, 25) + fill("trace id", 16) + fill("span id", 8) + b"\1"
+optional = [b""] * 3 + [put("in.fields_3", creation), put("in.fields_4", creation + b"\x09\3new")]
+for generation, fields in enumerate(optional):
     message_key = put(f"message_key_{generation}", kdf(chain, b"message"))
-    message(f"message_{generation}", group, bob, 1, generation, message_key, 7 + generation, content)
+    message(f"message_{generation}", group, bob, 1, generation, message_key, 7 + generation, content, fields)
     chain = put(f"chain_{generation + 1}", kdf(chain, b"ratchet"))
 
 put("words.pair", words(h(b"words-pair", *sorted([alice.key, bob.key])), 12))

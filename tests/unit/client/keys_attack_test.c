@@ -189,9 +189,11 @@ static void talk(world_t *self)
     size_t from = draw(self) % self->count;
     person_t *sender = self->inside[from];
     buffer_t sealed = {0};
-    assert_status(group_state_seal(sender->state, sender->identity, MESSAGE_TYPE_TEXT,
-                                   ++sender->sent, (bytes_t){(const uint8_t *)"\0hi", 3}, &sealed,
-                                   NULL),
+    assert_status(group_state_seal(sender->state, sender->identity,
+                                   &(message_body_t){.type = MESSAGE_TYPE_TEXT,
+                                                     .number = ++sender->sent,
+                                                     .content = {(const uint8_t *)"\0hi", 3}},
+                                   &sealed, NULL),
                   OK);
     hoard_add(&self->device_of[from]->used, graph.message_key);
     for (size_t i = 0; i < self->count; i++) {

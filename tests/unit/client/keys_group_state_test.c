@@ -174,8 +174,11 @@ static void test_spliced_and_replayed_commits(void **unused)
 static void seal(person_t *sender, buffer_t *out)
 {
     static const uint8_t text[] = "\0some words";
-    assert_status(group_state_seal(sender->state, sender->identity, MESSAGE_TYPE_TEXT,
-                                   ++sender->sent, (bytes_t){text, sizeof text - 1}, out, NULL),
+    assert_status(group_state_seal(sender->state, sender->identity,
+                                   &(message_body_t){.type = MESSAGE_TYPE_TEXT,
+                                                     .number = ++sender->sent,
+                                                     .content = {text, sizeof text - 1}},
+                                   out, NULL),
                   OK);
 }
 

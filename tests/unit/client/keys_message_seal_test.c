@@ -4,6 +4,7 @@
 #include "tests/unit/client/keys_world.h"
 
 #include "client/keys/kdf.h"
+#include "client/keys/message_fields.h"
 
 static message_place_t place(void)
 {
@@ -33,8 +34,10 @@ static void test_sizes(void **state)
     for (size_t size = 0; size <= sizeof content; size++) {
         buffer_t sealed = {0};
         message_header_t header = {.epoch = 1, .leaf = 2, .generation = 3};
-        assert_status(message_seal(&where, &header, &message_key, sender->identity, 9, size + 1,
-                                   (bytes_t){content, size}, &sealed),
+        assert_status(message_seal(&where, &header, &message_key, sender->identity,
+                                   &(message_body_t){
+                                       .type = 9, .number = size + 1, .content = {content, size}},
+                                   &sealed),
                       OK);
         assert_int_equal((sealed.size - 12 - 16) % 64, 0);
         assert_true(sealed.size - 12 - 16 - size < SIGNATURE_BYTES + 1 + 2 + 2 + 64);
@@ -64,14 +67,15 @@ static void test_limits(void **state)
     uint8_t *content = mem_zalloc(MESSAGE_CONTENT_MAX + 1, 1);
     buffer_t sealed = {0};
     message_header_t header = {.epoch = UINT64_MAX, .leaf = 131071, .generation = UINT32_MAX};
-    assert_status(message_seal(&where, &header, &message_key, sender->identity, 1, UINT64_MAX,
-                               (bytes_t){content, MESSAGE_CONTENT_MAX + 1}, &sealed),
+    message_body_t body = {
+        .type = 1, .number = UINT64_MAX, .content = {content, MESSAGE_CONTENT_MAX + 1}};
+    assert_status(message_seal(&where, &header, &message_key, sender->identity, &body, &sealed),
                   TOO_LARGE);
     assert_int_equal(sealed.size, 0);
-    assert_status(message_seal(&where, &header, &message_key, sender->identity, 1, UINT64_MAX,
-                               (bytes_t){content, MESSAGE_CONTENT_MAX}, &sealed),
+    body.content.size--;
+    assert_status(message_seal(&where, &header, &message_key, sender->identity, &body, &sealed),
                   OK);
-    assert_true(sealed.size <= SEALED_MAX_BYTES);
+    assert_true(sealed.size <= SEALED_MAX_BYTES - FIELDS_MAX_BYTES);
     opened_message_t opened;
     assert_status(open_bytes(buffer_view(&sealed), &opened), OK);
     assert_int_equal(opened.content.size, MESSAGE_CONTENT_MAX);
@@ -109,11 +113,11 @@ static void test_malformed_inside(void **state)
         bool good;
     } cases[] = {
         {128, {1, 1, 2, 'h', 'i'}, true},
-        {127, {1, 1, 2, 'h', 'i'}, false},    /* not a multiple of 64 */
-        {192, {1, 1, 2, 'h', 'i'}, false},    /* padded too far */
-        {128, {1, 1, 2, 'h', 'i', 1}, false}, /* not zeros */
-        {128, {1, 1, 62, 'h', 'i'}, false},   /* longer than what is there */
-        {128, {1, 0x81, 0, 2, 'h'}, false},   /* a number longer than needed */
+        {127, {1, 1, 2, 'h', 'i'}, false},       /* not a multiple of 64 */
+        {192, {1, 1, 2, 'h', 'i'}, false},       /* padded too far */
+        {128, {1, 1, 2, 'h', 'i', 0, 1}, false}, /* not zeros */
+        {128, {1, 1, 62, 'h', 'i'}, false},      /* longer than what is there */
+        {128, {1, 0x81, 0, 2, 'h'}, false},      /* a number longer than needed */
         {128, {1, 1, 0xff, 0xff, 0xff, 0xff, 0x7f}, false},
         {64, {0}, false}, /* nothing after the signature */
         {0, {0}, false},
@@ -129,6 +133,143 @@ static void test_malformed_inside(void **state)
         opened_message_wipe(&opened);
         buffer_free(&sealed);
     }
+}
+
+static const trace_context_t trace = {.trace_id = {4, 5}, .span_id = {6}, .flags = 1};
+
+/* Without fields not a byte more: whoever doesn't know them reads such messages as ever. */
+static void test_optional_fields(void **state)
+{
+    (void)state;
+    person_t *sender = person_new(0);
+    message_place_t where = place();
+    buffer_t fields = {0}, plain = {0}, traced = {0};
+    message_fields_write(&trace, &fields);
+    assert_int_equal(fields.size, 2 + TRACE_CONTEXT_BYTES);
+    message_body_t body = {.type = 1, .number = 1, .content = {(const uint8_t *)"\0hi", 3}};
+    message_header_t header = {.epoch = 1};
+    assert_status(message_seal(&where, &header, &message_key, sender->identity, &body, &plain), OK);
+    assert_int_equal(plain.size, 12 + 128 + 16);
+    body.fields = buffer_view(&fields);
+    assert_status(message_seal(&where, &header, &message_key, sender->identity, &body, &traced),
+                  OK);
+    assert_int_equal(traced.size, plain.size); /* the padding has room for it */
+
+    opened_message_t opened;
+    assert_status(open_bytes(buffer_view(&plain), &opened), OK);
+    trace_context_t found = message_fields_trace(buffer_view(&opened.fields));
+    assert_false(trace_context_exists(&found));
+    opened_message_wipe(&opened);
+    for (size_t at = 12; at < traced.size; at++) {
+        traced.data[at] ^= 1;
+        assert_status(open_bytes(buffer_view(&traced), &opened), BAD_SEAL);
+        traced.data[at] ^= 1;
+    }
+    assert_status(open_bytes(buffer_view(&traced), &opened), OK);
+    assert_status(opened_message_verify(&opened, identity_key(sender->identity)), OK);
+    found = message_fields_trace(buffer_view(&opened.fields));
+    assert_memory_equal(&found, &trace, sizeof trace);
+    opened.fields.data[5] ^= 1; /* as a member could who seals it again under the same key */
+    assert_status(opened_message_verify(&opened, identity_key(sender->identity)), BAD_SIGNATURE);
+    opened.fields.size = 0;
+    assert_status(opened_message_verify(&opened, identity_key(sender->identity)), BAD_SIGNATURE);
+    opened_message_wipe(&opened);
+    buffer_free(&fields);
+    buffer_free(&plain);
+    buffer_free(&traced);
+    person_destroy(sender);
+}
+
+static void test_fields_inside(void **state)
+{
+    (void)state;
+    /* after an empty content */
+    static const struct {
+        size_t size; /* of the inner part */
+        uint8_t bytes[8];
+        int expected; /* size of the fields; -1: refused */
+    } cases[] = {
+        {128, {0}, 0},           {128, {9, 2, 'n', 'e'}, 4},
+        {128, {9, 0}, 2},        {128, {1, 1, 'x', 9, 0}, 5}, /* not a trace context, but a field */
+        {128, {1, 0, 1, 0}, -1},                              /* twice */
+        {128, {9, 0, 1, 0}, -1},                              /* out of order */
+        {128, {9, 0, 0, 1}, -1},                              /* behind the padding's start */
+        {128, {9, 59}, 61},                                   /* up to the end */
+        {128, {9, 60}, -1},                                   /* beyond it */
+        {128, {255, 255}, -1},   {192, {9, 0}, -1},           /* padded too far */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t inner[192] = {0};
+        inner[SIGNATURE_BYTES] = inner[SIGNATURE_BYTES + 1] = 1;
+        memcpy(inner + SIGNATURE_BYTES + 3, cases[i].bytes, sizeof cases[i].bytes);
+        buffer_t sealed = {0};
+        seal_inner((bytes_t){inner, cases[i].size}, &sealed);
+        opened_message_t opened;
+        status_t status = open_bytes(buffer_view(&sealed), &opened);
+        assert_int_equal(status, cases[i].expected < 0 ? STATUS_BAD_SEAL : STATUS_OK);
+        if (!status) {
+            assert_int_equal(opened.fields.size, cases[i].expected);
+            trace_context_t found = message_fields_trace(buffer_view(&opened.fields));
+            assert_false(trace_context_exists(&found));
+        }
+        opened_message_wipe(&opened);
+        buffer_free(&sealed);
+    }
+}
+
+/* One byte more than all fields may have. */
+static void test_too_many_fields(void **state)
+{
+    (void)state;
+    uint8_t inner[64 * 10] = {0};
+    inner[SIGNATURE_BYTES] = inner[SIGNATURE_BYTES + 1] = 1;
+    uint8_t *at = inner + SIGNATURE_BYTES + 3;
+    at[0] = 1, at[1] = 255, at[257] = 2;
+    for (unsigned length = 253; length <= 254; length++) {
+        at[258] = (uint8_t)length;
+        buffer_t sealed = {0};
+        seal_inner((bytes_t){inner, sizeof inner}, &sealed);
+        opened_message_t opened;
+        assert_int_equal(open_bytes(buffer_view(&sealed), &opened),
+                         length == 253 ? STATUS_OK : STATUS_BAD_SEAL);
+        opened_message_wipe(&opened);
+        buffer_free(&sealed);
+    }
+    person_t *sender = person_new(0);
+    message_place_t where = place();
+    message_header_t header = {.epoch = 1};
+    message_body_t body = {.type = 1, .number = 1, .fields = {inner, FIELDS_MAX_BYTES + 1}};
+    buffer_t sealed = {0};
+    assert_status(message_seal(&where, &header, &message_key, sender->identity, &body, &sealed),
+                  TOO_LARGE);
+    person_destroy(sender);
+}
+
+static void test_kept_with_fields(void **state)
+{
+    (void)state;
+    opened_message_t opened = {.type = 1, .number = 1}, again;
+    buffer_t plain = {0}, traced = {0};
+    opened_message_write(&opened, &plain);
+    assert_int_equal(plain.data[0], 1); /* as it was before there were fields */
+    message_fields_write(&trace, &opened.fields);
+    opened_message_write(&opened, &traced);
+    assert_int_equal(traced.data[0], 2);
+    assert_status(opened_message_read(&again, buffer_view(&traced)), OK);
+    assert_int_equal(again.fields.size, opened.fields.size);
+    assert_memory_equal(again.fields.data, opened.fields.data, opened.fields.size);
+    opened_message_wipe(&again);
+    for (size_t size = 0; size < traced.size; size++)
+        assert_status(opened_message_read(&again, (bytes_t){traced.data, size}), DAMAGED_FILE);
+    traced.data[0] = 1; /* with bytes left over */
+    assert_status(opened_message_read(&again, buffer_view(&traced)), DAMAGED_FILE);
+    plain.data[0] = 2; /* without any field */
+    assert_status(opened_message_read(&again, buffer_view(&plain)), DAMAGED_FILE);
+    plain.data[0] = 3;
+    assert_status(opened_message_read(&again, buffer_view(&plain)), NEWER_FORMAT);
+    opened_message_wipe(&opened);
+    buffer_free(&plain);
+    buffer_free(&traced);
 }
 
 static void test_text_content(void **state)
@@ -194,6 +335,10 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_malformed_inside),
+        cmocka_unit_test(test_optional_fields),
+        cmocka_unit_test(test_fields_inside),
+        cmocka_unit_test(test_too_many_fields),
+        cmocka_unit_test(test_kept_with_fields),
         cmocka_unit_test(test_text_content),
         cmocka_unit_test(test_text_is_utf8),
     };

@@ -129,9 +129,11 @@ static void talk(world_t *self)
     buffer_t sealed = {0};
     uint8_t content[100];
     randombytes_buf(content, sizeof content);
-    assert_status(group_state_seal(sender->state, sender->identity, MESSAGE_TYPE_TEXT,
-                                   ++sender->sent, (bytes_t){content, sizeof content}, &sealed,
-                                   NULL),
+    assert_status(group_state_seal(sender->state, sender->identity,
+                                   &(message_body_t){.type = MESSAGE_TYPE_TEXT,
+                                                     .number = ++sender->sent,
+                                                     .content = {content, sizeof content}},
+                                   &sealed, NULL),
                   OK);
     for (size_t i = 0; i < self->count; i++) {
         opened_message_t opened;

@@ -350,14 +350,18 @@ static void test_messages(void **state)
     script_t self = {0};
     play_all(&self);
     bytes_t content = get("in.content", "");
-    for (uint32_t generation = 0; generation < 3; generation++) {
-        char label[32];
+    for (uint32_t generation = 0; generation < 5; generation++) {
+        char label[32], fields[32];
         snprintf(label, sizeof label, "message_%u", generation);
+        snprintf(fields, sizeof fields, "in.fields_%u", generation);
+        message_body_t body = {
+            .type = MESSAGE_TYPE_TEXT, .number = 7 + generation, .content = content};
+        if (generation >= 3)
+            body.fields = get(fields, "");
         buffer_t sealed = {0};
         stream_start(label);
         status_t status =
-            group_state_seal(self.states[BOB], self.identities[BOB], MESSAGE_TYPE_TEXT,
-                             7 + generation, content, &sealed, NULL);
+            group_state_seal(self.states[BOB], self.identities[BOB], &body, &sealed, NULL);
         stream_stop();
         assert_status(status, OK);
         check(sealed.data, sealed.size, get(label, "sealed"));
@@ -367,6 +371,7 @@ static void test_messages(void **state)
                                        identity_key(self.identities[BOB]), &opened),
                       OK);
         check(opened.content.data, opened.content.size, content);
+        check(opened.fields.data, opened.fields.size, body.fields);
         assert_int_equal(opened.number, 7 + generation);
         uint64_t sent_ms;
         text_t text;
