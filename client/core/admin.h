@@ -35,7 +35,8 @@ typedef struct {
     name_t name;
     bool is_creating; /* the broker doesn't have the group yet */
     uint64_t hold_ms;
-    buffer_t request; /* creating: the creator's join request */
+    buffer_t request;      /* creating: the creator's join request */
+    trace_context_t trace; /* creating: of the user's action; not stored */
     holder_t *holder;
     prepared_commit_t *prepared; /* stored; NULL if there is none */
     bool is_calling;

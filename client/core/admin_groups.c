@@ -131,6 +131,7 @@ void admin_create(admin_core_t *self, const mail_t *mail)
     group->name = mail->name;
     group->is_creating = true;
     group->hold_ms = mail->number;
+    group->trace = mail->trace;
     buffer_append(&group->request, mail->bytes.data, mail->bytes.size);
     group->holder = holder_new(group->id, &group->name, self->identity);
     served_request_t creator;

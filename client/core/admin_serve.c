@@ -204,7 +204,8 @@ static void call(admin_core_t *self, admin_group_t *group)
                                     .commit = buffer_view(&prepared->commit),
                                     .welcomes = {welcomes, prepared->welcome_count}};
         memcpy(request.group, group->id, GROUP_ID_BYTES);
-        session_call(&self->session, self->now, VERB_create, group->id, 0, &request, self->effects);
+        session_call_traced(&self->session, self->now, &group->trace, VERB_create, group->id, 0,
+                            &request, self->effects);
     } else {
         commit_request_t request = {.commit = buffer_view(&prepared->commit),
                                     .welcomes = {welcomes, prepared->welcome_count}};

@@ -5,12 +5,14 @@
 #define CONCLAVE_CLIENT_CORE_CALLS_H
 
 #include "proto/message.h"
+#include "proto/trace_context.h"
 
 typedef struct {
     uint64_t id;
     verb_t verb;
     uint8_t group[GROUP_ID_BYTES]; /* whose: for the one who asked; zeros if none */
     uint64_t subject;              /* what about: for the one who asked */
+    trace_context_t trace;         /* of the action it belongs to; none of most */
     buffer_t body;
     bool in_flight;
     uint64_t deadline_ms;   /* boot clock; of one in flight */

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-#define LINE_ROW_FORMAT 1
+/* The first had no traceparent, and is written where there is none. */
+#define LINE_ROW_FORMAT        1
+#define LINE_ROW_FORMAT_TRACED 2
 
 text_t text_of(const char *text)
 {
@@ -18,7 +20,7 @@ static void write_name(buffer_t *out, const name_t *name)
 
 void line_row_write(const local_line_record_t *line, buffer_t *out)
 {
-    buffer_u8(out, LINE_ROW_FORMAT);
+    buffer_u8(out, line->traceparent.size ? LINE_ROW_FORMAT_TRACED : LINE_ROW_FORMAT);
     buffer_u8(out, (uint8_t)line->kind);
     buffer_u64(out, line->epoch);
     buffer_u64(out, line->sequence);
@@ -32,6 +34,8 @@ void line_row_write(const local_line_record_t *line, buffer_t *out)
     buffer_lp(out, line->notice.data, line->notice.size);
     write_name(out, &line->who);
     buffer_lp(out, line->reason.data, line->reason.size);
+    if (line->traceparent.size)
+        buffer_lp(out, line->traceparent.data, line->traceparent.size);
 }
 
 static text_t read_text(reader_t *in, size_t max)
@@ -55,7 +59,7 @@ status_t line_row_read(local_line_record_t *line, bytes_t bytes)
 {
     reader_t in = reader_of(bytes.data, bytes.size);
     uint8_t format = reader_u8(&in);
-    if (reader_ok(&in) && format > LINE_ROW_FORMAT)
+    if (reader_ok(&in) && format > LINE_ROW_FORMAT_TRACED)
         return STATUS_NEWER_FORMAT;
     line->kind = reader_u8(&in);
     line->epoch = reader_u64(&in);
@@ -70,6 +74,8 @@ status_t line_row_read(local_line_record_t *line, bytes_t bytes)
     line->notice = read_text(&in, 32);
     read_name(&in, &line->who);
     line->reason = read_text(&in, 512);
+    line->traceparent =
+        format == LINE_ROW_FORMAT_TRACED ? read_text(&in, TRACEPARENT_MAX_BYTES) : (text_t){0};
     bool known = line->kind == LINE_MESSAGE || line->kind == LINE_NOTICE;
     return reader_done(&in) && format && known ? STATUS_OK : STATUS_DAMAGED_FILE;
 }

@@ -14,6 +14,7 @@ void mail_write(const mail_t *self, buffer_t *out)
     buffer_u64(out, self->state.last_leaves_ms);
     buffer_u64(out, self->state.waiting_joins);
     buffer_u64(out, self->state.waiting_leaves);
+    trace_context_pack(&self->trace, buffer_extend(out, TRACE_CONTEXT_BYTES));
     buffer_lp(out, self->bytes.data, self->bytes.size);
 }
 
@@ -41,6 +42,9 @@ status_t mail_read(mail_t *out, bytes_t bytes)
     out->state.last_leaves_ms = reader_u64(&in);
     out->state.waiting_joins = reader_u64(&in);
     out->state.waiting_leaves = reader_u64(&in);
+    bytes_t trace = {reader_take(&in, TRACE_CONTEXT_BYTES), TRACE_CONTEXT_BYTES};
+    if (trace.data)
+        (void)trace_context_unpack(&out->trace, trace); /* most mail has none */
     out->bytes.size = reader_u32(&in);
     out->bytes.data = reader_take(&in, out->bytes.size);
     out->kind = (mail_kind_t)kind;

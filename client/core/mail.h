@@ -5,14 +5,15 @@
 #define CONCLAVE_CLIENT_CORE_MAIL_H
 
 #include "proto/message.h"
+#include "proto/trace_context.h"
 
 typedef enum {
     /* to the admin core */
-    MAIL_CREATE =
-        1, /* group, name, number (hold time), bytes (the creator's join request): make the group */
-    MAIL_FORGET,  /* group: this user left it, or was never in */
-    MAIL_PASS,    /* number: answer when both polling tasks have passed */
-    MAIL_PENDING, /* number, name: answer with what waits in that group */
+    MAIL_CREATE = 1, /* group, name, number (hold time), bytes (the creator's join request), trace:
+                        make the group */
+    MAIL_FORGET,     /* group: this user left it, or was never in */
+    MAIL_PASS,       /* number: answer when both polling tasks have passed */
+    MAIL_PENDING,    /* number, name: answer with what waits in that group */
     /* to the member core */
     MAIL_CREATED, /* group, status */
     MAIL_PASSED,  /* number */
@@ -36,6 +37,7 @@ typedef struct {
     uint64_t number;
     status_t status;
     mail_state_t state;
+    trace_context_t trace; /* of the user's action */
     bytes_t bytes;
 } mail_t;
 

@@ -75,6 +75,7 @@ typedef struct {
     uint64_t number; /* 0: never sealed */
     uint64_t epoch, generation;
     uint64_t typed_ms;
+    trace_context_t trace; /* of typing it; all zero: none */
     buffer_t text;
     buffer_t sealed;
     bool is_acked; /* the broker has it; it leaves when it comes back in the log */
@@ -176,6 +177,7 @@ typedef struct {
     uint64_t stage;   /* pass: 1 admin side, 2 own side */
     uint64_t subject; /* what it waits for */
     name_t admin;
+    trace_context_t trace;
 } ask_t;
 
 /* A poll task of this core. */
@@ -195,8 +197,9 @@ typedef struct {
     const identity_t *identity;
     vault_t *vault;
     session_t session;
-    moment_t now;       /* of the step */
-    effects_t *effects; /* of the step */
+    moment_t now;          /* of the step */
+    effects_t *effects;    /* of the step */
+    trace_context_t trace; /* of the screen's request that this step answers; else none */
     bool vault_is_new;
     group_t **groups;
     size_t group_count, group_capacity;
@@ -392,6 +395,10 @@ ask_t *member_ask(member_core_t *self, uint64_t screen, uint64_t request, local_
 /* The next one of that verb from *at on that concerns the group (NULL: any); NULL at the end. */
 ask_t *member_find_ask(member_core_t *self, size_t *at, local_verb_t verb, const uint8_t *group);
 void member_ask_done(member_core_t *self, ask_t *ask);
+/* The trace context of the first ask of that verb that concerns the group (NULL: any); NULL if
+ * nobody asks. */
+const trace_context_t *member_ask_trace(member_core_t *self, local_verb_t verb,
+                                        const uint8_t *group);
 /* Refuses all asks of a verb about a group. */
 void member_refuse_asks(member_core_t *self, local_verb_t verb, const uint8_t *group,
                         status_t status, const char *detail);

@@ -67,7 +67,7 @@ ask_t *member_ask(member_core_t *self, uint64_t screen, uint64_t request, local_
         self->asks = mem_realloc(self->asks, self->ask_capacity, sizeof *self->asks);
     }
     ask_t *ask = &self->asks[self->ask_count++];
-    *ask = (ask_t){.screen = screen, .request = request, .verb = verb};
+    *ask = (ask_t){.screen = screen, .request = request, .verb = verb, .trace = self->trace};
     ask->subject = ++self->next_subject;
     return ask;
 }
@@ -80,6 +80,14 @@ ask_t *member_find_ask(member_core_t *self, size_t *at, local_verb_t verb, const
             return ask;
     }
     return NULL;
+}
+
+const trace_context_t *member_ask_trace(member_core_t *self, local_verb_t verb,
+                                        const uint8_t *group)
+{
+    size_t at = 0;
+    const ask_t *ask = member_find_ask(self, &at, verb, group);
+    return ask ? &ask->trace : NULL;
 }
 
 void member_ask_done(member_core_t *self, ask_t *ask)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/core/member.h"
+#include "client/keys/message_fields.h"
 
 /* Returns the line's sub. */
 static uint8_t refuse_event(member_core_t *self, group_t *group, const event_record_t *event,
@@ -26,6 +27,16 @@ static void unknown_type(member_core_t *self, group_t *group, local_line_record_
     line->notice = text_of(NOTICE_UNDECRYPTABLE);
     line->who = line->sender;
     line->reason = text_of(why);
+    member_line(self, group, line, sub);
+}
+
+/* With the creation context that came sealed with it. */
+static void text_line(member_core_t *self, group_t *group, local_line_record_t *line,
+                      const uint8_t *sub, const opened_message_t *opened)
+{
+    trace_context_t trace = message_fields_trace(buffer_view(&opened->fields));
+    char traceparent[TRACE_CONTEXT_CHARS + 1];
+    line->traceparent = trace_context_text(&trace, traceparent);
     member_line(self, group, line, sub);
 }
 
@@ -59,7 +70,7 @@ void member_accept_message(member_core_t *self, group_t *group, known_member_t *
     else if (text_content_read(buffer_view(&opened->content), &line.sent_time_ms, &line.text))
         unknown_type(self, group, &line, sub, "the message's content is malformed");
     else
-        member_line(self, group, &line, sub);
+        text_line(self, group, &line, sub, opened);
 }
 
 static void wait_for_sender(member_core_t *self, group_t *group, const event_record_t *event,

@@ -112,10 +112,11 @@ static join_try_t *make_try(member_core_t *self, group_t *group,
 }
 
 static void call_lookup(member_core_t *self, const name_t *name, const uint8_t *group,
-                        uint64_t subject)
+                        const ask_t *ask)
 {
     lookup_request_t request = {.name = *name};
-    session_call(&self->session, self->now, VERB_lookup, group, subject, &request, self->effects);
+    session_call_traced(&self->session, self->now, ask ? &ask->trace : NULL, VERB_lookup, group,
+                        ask ? ask->subject : 0, &request, self->effects);
 }
 
 void member_join(member_core_t *self, uint64_t screen, uint64_t request, const name_t *name)
@@ -132,7 +133,7 @@ void member_join(member_core_t *self, uint64_t screen, uint64_t request, const n
     }
     ask_t *ask = member_ask(self, screen, request, LOCAL_VERB_join);
     ask->name = *name;
-    call_lookup(self, name, NULL, ask->subject);
+    call_lookup(self, name, NULL, ask);
 }
 
 static ask_t *join_ask(member_core_t *self, uint64_t subject)
@@ -176,7 +177,9 @@ static void call_join(member_core_t *self, group_t *group, const join_try_t *try
     memcpy(request.group, group->id, GROUP_ID_BYTES);
     group->is_asking = true;
     group->lookup_at_ms = self->now.boot_ms + JOIN_RENEW_MS;
-    session_call(&self->session, self->now, VERB_join, group->id, subject, &request, self->effects);
+    const ask_t *ask = join_ask(self, subject);
+    session_call_traced(&self->session, self->now, ask ? &ask->trace : NULL, VERB_join, group->id,
+                        subject, &request, self->effects);
 }
 
 /* The last request, while admins still take it: asking again must not push out the one that is
@@ -297,7 +300,7 @@ void member_join_work(member_core_t *self, group_t *group)
     if (was_asked && !group->is_looking_up && self->now.boot_ms >= group->lookup_at_ms) {
         group->is_looking_up = true;
         group->lookup_at_ms = self->now.boot_ms + JOIN_RENEW_MS;
-        call_lookup(self, &group->name, group->id, 0);
+        call_lookup(self, &group->name, group->id, NULL);
     }
 }
 
@@ -328,6 +331,7 @@ void member_mail_creating(member_core_t *self, group_t *group)
     mail_t mail = {.kind = MAIL_CREATE,
                    .name = group->name,
                    .number = group->hold_ms,
+                   .trace = self->trace,
                    .bytes = buffer_view(&group->tries[0].request)};
     memcpy(mail.group, group->id, GROUP_ID_BYTES);
     buffer_t bytes = {0};

@@ -57,7 +57,11 @@ void member_leave_work(member_core_t *self, group_t *group)
     leave_request_t request = {.statement = buffer_view(&group->leave_statement)};
     memcpy(request.group, group->id, GROUP_ID_BYTES);
     group->leave_called = true;
-    session_call(&self->session, self->now, VERB_leave, group->id, 0, &request, self->effects);
+    const trace_context_t *trace = member_ask_trace(self, LOCAL_VERB_leave, group->id);
+    if (!trace)
+        trace = member_ask_trace(self, LOCAL_VERB_unregister, NULL);
+    session_call_traced(&self->session, self->now, trace, VERB_leave, group->id, 0, &request,
+                        self->effects);
 }
 
 static void stay(member_core_t *self, group_t *group, status_t why)
@@ -128,8 +132,8 @@ void member_unregister_work(member_core_t *self)
     ask->stage = 1;
     unregister_request_t request;
     identity_sign_unregister(self->identity, self->config.broker_key, request.signature);
-    session_call(&self->session, self->now, VERB_unregister, NULL, ask->subject, &request,
-                 self->effects);
+    session_call_traced(&self->session, self->now, &ask->trace, VERB_unregister, NULL, ask->subject,
+                        &request, self->effects);
 }
 
 void member_unregister_answered(member_core_t *self, const call_t *call, status_t status)

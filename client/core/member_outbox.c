@@ -10,13 +10,16 @@
  * an epoch entered by a verified commit -acked or seen in the log-> a line, and gone
  */
 #include "client/core/member.h"
+#include "client/keys/message_fields.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/memory.h"
 
-#define OUTBOX_ROW_FORMAT 1
+/* The first had no trace context, and is written where there is none. */
+#define OUTBOX_ROW_FORMAT        1
+#define OUTBOX_ROW_FORMAT_TRACED 2
 
 void outbox_entry_wipe(outbox_entry_t *entry)
 {
@@ -27,7 +30,8 @@ void outbox_entry_wipe(outbox_entry_t *entry)
 
 void outbox_row_write(const outbox_entry_t *entry, buffer_t *out)
 {
-    buffer_u8(out, OUTBOX_ROW_FORMAT);
+    bool is_traced = trace_context_exists(&entry->trace);
+    buffer_u8(out, is_traced ? OUTBOX_ROW_FORMAT_TRACED : OUTBOX_ROW_FORMAT);
     buffer_u64(out, entry->index);
     buffer_u64(out, entry->number);
     buffer_u64(out, entry->epoch);
@@ -39,6 +43,15 @@ void outbox_row_write(const outbox_entry_t *entry, buffer_t *out)
     buffer_u64(out, entry->time_ms);
     buffer_lp(out, entry->text.data, entry->text.size);
     buffer_lp(out, entry->sealed.data, entry->sealed.size);
+    if (is_traced)
+        trace_context_pack(&entry->trace, buffer_extend(out, TRACE_CONTEXT_BYTES));
+}
+
+static void read_trace(reader_t *in, trace_context_t *out)
+{
+    bytes_t bytes = {reader_take(in, TRACE_CONTEXT_BYTES), TRACE_CONTEXT_BYTES};
+    if (!bytes.data || !trace_context_unpack(out, bytes))
+        in->failed = true;
 }
 
 status_t outbox_row_read(outbox_entry_t *entry, bytes_t bytes)
@@ -46,7 +59,7 @@ status_t outbox_row_read(outbox_entry_t *entry, bytes_t bytes)
     *entry = (outbox_entry_t){0};
     reader_t in = reader_of(bytes.data, bytes.size);
     uint8_t format = reader_u8(&in);
-    if (reader_ok(&in) && format > OUTBOX_ROW_FORMAT)
+    if (reader_ok(&in) && format > OUTBOX_ROW_FORMAT_TRACED)
         return STATUS_NEWER_FORMAT;
     entry->index = reader_u64(&in);
     entry->number = reader_u64(&in);
@@ -61,6 +74,8 @@ status_t outbox_row_read(outbox_entry_t *entry, bytes_t bytes)
     const uint8_t *text = reader_take(&in, text_size);
     uint32_t sealed_size = reader_u32(&in);
     const uint8_t *sealed = reader_take(&in, sealed_size);
+    if (format == OUTBOX_ROW_FORMAT_TRACED)
+        read_trace(&in, &entry->trace);
     if (!reader_done(&in) || !text_size)
         return STATUS_DAMAGED_FILE;
     buffer_append(&entry->text, text, text_size);
@@ -82,9 +97,11 @@ static void answer(member_core_t *self, outbox_entry_t *entry, status_t status, 
 {
     if (!entry->request)
         return;
+    char traceparent[TRACE_CONTEXT_CHARS + 1];
     local_send_reply_t reply = {.sequence = entry->sequence,
                                 .number = entry->number,
                                 .time_ms = entry->time_ms,
+                                .traceparent = trace_context_text(&entry->trace, traceparent),
                                 .detail = text_of(detail ? detail : "")};
     member_reply(self, entry->screen, entry->request, LOCAL_VERB_send, status, &reply);
     entry->request = 0;
@@ -129,6 +146,7 @@ void member_send(member_core_t *self, uint64_t screen, uint64_t request,
     outbox_entry_t *entry = &group->outbox[group->outbox_count++];
     *entry = (outbox_entry_t){.index = group->next_outbox++,
                               .typed_ms = self->now.wall_ms,
+                              .trace = self->trace,
                               .screen = screen,
                               .request = request};
     buffer_append(&entry->text, body->text.data, body->text.size);
@@ -182,16 +200,21 @@ static outbox_entry_t *find(group_t *group, uint64_t index)
 
 static status_t seal(member_core_t *self, group_t *group, outbox_entry_t *entry)
 {
-    buffer_t content = {0};
+    buffer_t content = {0}, fields = {0};
     message_header_t header;
     uint64_t number = entry->number ? entry->number : group->next_number;
     buffer_clear(&entry->sealed);
     text_t text = {(const char *)entry->text.data, entry->text.size};
     status_t status = text_content_write(entry->typed_ms, text, &content);
+    message_fields_write(&entry->trace, &fields);
+    message_body_t body = {.type = MESSAGE_TYPE_TEXT,
+                           .number = number,
+                           .content = buffer_view(&content),
+                           .fields = buffer_view(&fields)};
     if (!status)
-        status = group_state_seal(group->keys, self->identity, MESSAGE_TYPE_TEXT, number,
-                                  buffer_view(&content), &entry->sealed, &header);
+        status = group_state_seal(group->keys, self->identity, &body, &entry->sealed, &header);
     buffer_wipe(&content);
+    buffer_wipe(&fields);
     if (status)
         return status;
     if (!entry->number)
@@ -228,7 +251,9 @@ static void refuse_for_good(member_core_t *self, group_t *group, outbox_entry_t 
 
 static void own_line(member_core_t *self, group_t *group, const outbox_entry_t *entry)
 {
+    char traceparent[TRACE_CONTEXT_CHARS + 1];
     local_line_record_t line = {.kind = LINE_MESSAGE,
+                                .traceparent = trace_context_text(&entry->trace, traceparent),
                                 .epoch = entry->epoch,
                                 .sequence = entry->sequence,
                                 .time_ms = entry->time_ms,
@@ -299,8 +324,8 @@ void member_outbox_work(member_core_t *self, group_t *group)
     send_request_t request = {.sealed = buffer_view(&entry->sealed)};
     memcpy(request.group, group->id, GROUP_ID_BYTES);
     group->is_sending = true;
-    session_call(&self->session, self->now, VERB_send, group->id, entry->index, &request,
-                 self->effects);
+    session_call_traced(&self->session, self->now, &entry->trace, VERB_send, group->id,
+                        entry->index, &request, self->effects);
 }
 
 void member_outbox_new_epoch(member_core_t *self, group_t *group)

@@ -164,7 +164,9 @@ void member_request(member_core_t *self, uint64_t screen, bytes_t frame)
         member_refuse(self, screen, message.id, message.verb, self->session.stopped,
                       self->session.reason);
     } else {
+        self->trace = message.trace;
         answer(self, screen, &message);
+        self->trace = (trace_context_t){0};
     }
     local_message_wipe(&message);
 }

@@ -156,8 +156,10 @@ static void send_waiting(session_t *self, moment_t now, effects_t *effects)
     call_t *call;
     while (self->state == SESSION_READY && (call = calls_next(&self->calls, now.boot_ms))) {
         buffer_t frame = {0};
+        char text[TRACE_CONTEXT_CHARS + 1];
+        text_t traceparent = trace_context_text(&call->trace, text);
         message_write_request_around(&frame, call->verb, call->id,
-                                     (bytes_t){self->token, TOKEN_BYTES}, (text_t){0},
+                                     (bytes_t){self->token, TOKEN_BYTES}, traceparent,
                                      buffer_view(&call->body));
         frames_add(&effects->frames, 0, &frame);
         calls_mark_sent(&self->calls, call, now.boot_ms + self->config.call_deadline_ms);
@@ -442,7 +444,16 @@ uint64_t session_deadline(const session_t *self)
 uint64_t session_call(session_t *self, moment_t now, verb_t verb, const uint8_t *group,
                       uint64_t subject, const void *request, effects_t *effects)
 {
+    return session_call_traced(self, now, NULL, verb, group, subject, request, effects);
+}
+
+uint64_t session_call_traced(session_t *self, moment_t now, const trace_context_t *trace,
+                             verb_t verb, const uint8_t *group, uint64_t subject,
+                             const void *request, effects_t *effects)
+{
     uint64_t id = calls_add(&self->calls, verb, group, subject, request);
+    if (trace)
+        calls_find(&self->calls, id)->trace = *trace;
     send_waiting(self, now, effects);
     return id;
 }

@@ -117,6 +117,11 @@ uint64_t session_deadline(const session_t *self);
  * the next session_time. */
 uint64_t session_call(session_t *self, moment_t now, verb_t verb, const uint8_t *group,
                       uint64_t subject, const void *request, effects_t *effects);
+/* The same, on behalf of a user's action: the request carries its trace context each time it is
+ * sent. NULL or none: as above. */
+uint64_t session_call_traced(session_t *self, moment_t now, const trace_context_t *trace,
+                             verb_t verb, const uint8_t *group, uint64_t subject,
+                             const void *request, effects_t *effects);
 /* Nobody wants these carried out any more: they are neither sent again nor answered. */
 void session_forget(session_t *self, verb_t verb, const uint8_t group[static GROUP_ID_BYTES]);
 bool session_is_ready(const session_t *self);

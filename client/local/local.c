@@ -98,7 +98,7 @@ const char *local_verb_name(uint64_t verb)
 }
 
 /* MessagePack's non-negative integers and short arrays, as far as a head needs them. */
-enum { ARRAY_OF_0 = 0x90, UINT8 = 0xcc, UINT16 = 0xcd, UINT32 = 0xce, UINT64 = 0xcf };
+enum { ARRAY_OF_0 = 0x90, STR8 = 0xd9, UINT8 = 0xcc, UINT16 = 0xcd, UINT32 = 0xce, UINT64 = 0xcf };
 
 static uint64_t read_number(reader_t *in)
 {
@@ -132,8 +132,18 @@ static void write_number(buffer_t *out, uint64_t value)
     }
 }
 
-/* How many objects the outer array of each kind has, the fields last. */
+/* How many objects the outer array of each kind has, the fields last; a traced request has one
+ * more. */
 static const uint8_t outer_count[] = {4, 5, 4};
+
+static void read_trace(reader_t *in, trace_context_t *out)
+{
+    bool is_str = reader_u8(in) == STR8;
+    size_t size = reader_u8(in);
+    const char *text = (const char *)reader_take(in, size);
+    if (!text || !is_str || !trace_context_read(out, (text_t){text, size}))
+        in->failed = true;
+}
 
 /* Everything before the fields. */
 static status_t read_head(local_message_t *out, reader_t *in, unsigned accept)
@@ -149,9 +159,14 @@ static status_t read_head(local_message_t *out, reader_t *in, unsigned accept)
         return STATUS_MALFORMED;
     out->verb = (local_verb_t)verb;
     out->id = id;
+    unsigned count = array - ARRAY_OF_0;
     if (kind == MESSAGE_REPLY)
         out->status = status_from_code(read_number(in));
-    return reader_ok(in) && array == ARRAY_OF_0 + outer_count[kind] ? STATUS_OK : STATUS_MALFORMED;
+    if (kind == MESSAGE_REQUEST && count == outer_count[kind] + 1u) {
+        read_trace(in, &out->trace);
+        count--;
+    }
+    return reader_ok(in) && count == outer_count[kind] ? STATUS_OK : STATUS_MALFORMED;
 }
 
 status_t local_message_read(local_message_t *out, bytes_t frame, unsigned accept)
@@ -175,9 +190,10 @@ void local_message_wipe(local_message_t *self)
     *self = (local_message_t){0};
 }
 
-static void write_head(buffer_t *out, message_kind_t kind, local_verb_t verb, uint64_t id)
+static void write_head(buffer_t *out, message_kind_t kind, unsigned more, local_verb_t verb,
+                       uint64_t id)
 {
-    buffer_u8(out, (uint8_t)(ARRAY_OF_0 + outer_count[kind]));
+    buffer_u8(out, (uint8_t)(ARRAY_OF_0 + outer_count[kind] + more));
     write_number(out, kind);
     write_number(out, verb);
     write_number(out, id);
@@ -193,22 +209,35 @@ static void write_body(buffer_t *out, message_kind_t kind, local_verb_t verb, co
         buffer_u8(out, ARRAY_OF_0); /* the answer to an unknown verb */
 }
 
-void local_write_request(buffer_t *out, local_verb_t verb, uint64_t id, const void *body)
+static void write_trace(buffer_t *out, const trace_context_t *trace)
 {
-    write_head(out, MESSAGE_REQUEST, verb, id);
+    char text[TRACE_CONTEXT_CHARS + 1];
+    trace_context_write(trace, text);
+    buffer_u8(out, STR8);
+    buffer_u8(out, TRACE_CONTEXT_CHARS);
+    buffer_append(out, text, TRACE_CONTEXT_CHARS);
+}
+
+void local_write_request(buffer_t *out, local_verb_t verb, uint64_t id,
+                         const trace_context_t *trace, const void *body)
+{
+    bool is_traced = trace && trace_context_exists(trace);
+    write_head(out, MESSAGE_REQUEST, is_traced, verb, id);
+    if (is_traced)
+        write_trace(out, trace);
     write_body(out, MESSAGE_REQUEST, verb, body);
 }
 
 void local_write_reply(buffer_t *out, local_verb_t verb, uint64_t id, status_t status,
                        const void *body)
 {
-    write_head(out, MESSAGE_REPLY, verb, id);
+    write_head(out, MESSAGE_REPLY, 0, verb, id);
     write_number(out, (uint64_t)status);
     write_body(out, MESSAGE_REPLY, verb, body);
 }
 
 void local_write_push(buffer_t *out, local_verb_t verb, uint64_t number, const void *body)
 {
-    write_head(out, MESSAGE_PUSH, verb, number);
+    write_head(out, MESSAGE_PUSH, 0, verb, number);
     write_body(out, MESSAGE_PUSH, verb, body);
 }

@@ -5,9 +5,10 @@
  * local_send_reply_t and LOCAL_VERB_send; for PUSH(64, line, ...) local_line_push_t and
  * LOCAL_VERB_line; for RECORD(line, ...) local_line_record_t. LIST fields are {items, count}.
  *
- * One message is one frame, in the form of PROTOCOL.md section 2 without token and traceparent:
- *   request [0, verb, id, [fields...]] · reply [1, verb, id, status, [fields...]] · push [2, verb,
- * number, [fields...]] A reply's status may be any of status.def, local ones included.
+ * One message is one frame, in the form of PROTOCOL.md section 2 without token:
+ *   request [0, verb, id, [fields...]] or [0, verb, id, traceparent, [fields...]] · reply [1, verb,
+ * id, status, [fields...]] · push [2, verb, number, [fields...]] A reply's status may be any of
+ * status.def, local ones included.
  */
 #ifndef CONCLAVE_CLIENT_LOCAL_LOCAL_H
 #define CONCLAVE_CLIENT_LOCAL_LOCAL_H
@@ -16,6 +17,7 @@
 #include "proto/limits.h"
 #include "proto/message.h"
 #include "proto/name.h"
+#include "proto/trace_context.h"
 
 /* A list of 1000 lines, each with the longest text, fits. */
 #define LOCAL_FRAME_MAX_BYTES (20u * 1024 * 1024)
@@ -90,8 +92,9 @@ typedef enum {
 typedef struct {
     message_kind_t kind;
     local_verb_t verb;
-    uint64_t id;     /* of a request or reply; a push's number */
-    status_t status; /* of a reply */
+    uint64_t id;           /* of a request or reply; a push's number */
+    status_t status;       /* of a reply */
+    trace_context_t trace; /* of a request; none unless it carries one */
     union {
 #define RECORD(record, fields)
 #define REQUEST(code, verb, request_fields, reply_fields)                                          \
@@ -115,8 +118,9 @@ MUST_CHECK status_t local_message_read(local_message_t *out, bytes_t frame, unsi
 void local_message_wipe(local_message_t *self);
 
 /* Each appends one message to out. body points to the verb's struct of that kind; NULL stands for
- * all fields zero or empty. */
-void local_write_request(buffer_t *out, local_verb_t verb, uint64_t id, const void *body);
+ * all fields zero or empty. trace may be NULL. */
+void local_write_request(buffer_t *out, local_verb_t verb, uint64_t id,
+                         const trace_context_t *trace, const void *body);
 void local_write_reply(buffer_t *out, local_verb_t verb, uint64_t id, status_t status,
                        const void *body);
 void local_write_push(buffer_t *out, local_verb_t verb, uint64_t number, const void *body);

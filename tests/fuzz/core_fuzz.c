@@ -196,7 +196,7 @@ static void ask(play_t *self, local_verb_t verb, const void *body)
 {
     peer_t *bob = &self->room->bob;
     buffer_t frame = {0};
-    local_write_request(&frame, verb, 60 + verb, body);
+    local_write_request(&frame, verb, 60 + verb, NULL, body);
     effects_t effects = {0};
     bob->core->ops->request(bob->core, bob->now, 1 + verb % 2, buffer_view(&frame), &effects);
     take(self, bob, &effects);

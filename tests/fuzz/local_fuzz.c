@@ -9,7 +9,7 @@
 static void write_message(buffer_t *out, const local_message_t *message)
 {
     if (message->kind == MESSAGE_REQUEST)
-        local_write_request(out, message->verb, message->id, &message->body);
+        local_write_request(out, message->verb, message->id, &message->trace, &message->body);
     else if (message->kind == MESSAGE_REPLY)
         local_write_reply(out, message->verb, message->id, message->status, &message->body);
     else

@@ -25,8 +25,12 @@ def welcome(depth, leaf, admins):
     return out + bytes(64)
 
 
-def inner(kind, content):
-    return bytes(64) + bytes([kind, 1, len(content)]) + content
+def inner(kind, content, fields=b''):
+    return bytes(64) + bytes([kind, 1, len(content)]) + content + fields
+
+
+CREATION = b'\1\x19' + b'\1' * 25
+TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 
 
 SEEDS = {
@@ -35,12 +39,14 @@ SEEDS = {
     'welcome': {'alone': welcome(0, 0, [0]), 'two_admins': welcome(2, 3, [0, 2]), 'outside': welcome(1, 2, [0]),
                 'order': welcome(2, 1, [2, 0]), 'deep': welcome(32, 1, [0])},
     'sealed': {'text': inner(1, bytes(8) + b'hello'), 'padded': inner(1, bytes(8) + b'hi').ljust(128, b'\0'),
-               'type': inner(9, b''), 'long_size': bytes(64) + b'\1\1\xff\xff\x7f'},
+               'fields': inner(1, bytes(8) + b'hi', CREATION + b'\x09\3new'), 'fields_cut': inner(1, bytes(8) + b'hi', CREATION[:-1]),
+               'fields_order': inner(1, bytes(8) + b'hi', b'\2\0' + CREATION), 'type': inner(9, b''), 'long_size': bytes(64) + b'\1\1\xff\xff\x7f'},
     'safe_text': {'plain': b'\0\x14hello', 'escape': b'\1\x14a\x1b[2Jb\r\nc\td', 'bidi': '\0\x08a\u202eb\u2066c\u200d'.encode(),
                   'emoji': '\0\x05👩\u200d🚀\ufe0f'.encode(), 'marks': ('\0\x05' + 'e' + '\u0301' * 7).encode(),
                   'ill_formed': b'\2\x14\xf0\x9f\x91\xc0\xaf\xed\xa0\x80\x9b1m', 'ascii': '\3\x14é\n中'.encode()},
-    'local': {f'verb_{verb}_{count}': msgpack.packb([0, verb, 7, [fill] * count])
-              for verb in range(1, 20) for count, fill in ((0, 0), (1, 'room'))},
+    'local': {**{f'verb_{verb}_{count}': msgpack.packb([0, verb, 7, [fill] * count])
+                 for verb in range(1, 20) for count, fill in ((0, 0), (1, 'room'))},
+              'traced': msgpack.packb([0, 4, 7, TRACEPARENT, ['room']])},
     'group': {**{f'commit_{at}': bytes([at]) for at in range(4)}, **{f'tail_{at}': bytes([at, 0xff, 0, 1]) for at in range(4)},
               **{f'signed_{at}_{where}': bytes([at | 4, where >> 8, where & 255, 1]) for at in range(4) for where in (60, 98, 102, 140, 200)}},
     'rows': {'state': b'\0', 'holder': b'\1', 'state_head': bytes([0, 0, 0, 3, 1]), 'holder_head': bytes([1, 0, 0, 3, 1]),

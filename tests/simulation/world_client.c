@@ -195,7 +195,7 @@ uint64_t world_request(world_t *self, size_t client, local_verb_t verb, const vo
         return 0;
     uint64_t id = ++self->last_request;
     buffer_t frame = {0};
-    local_write_request(&frame, verb, id, body);
+    local_write_request(&frame, verb, id, NULL, body);
     effects_t effects = {0};
     world_trace_cause(self, "is asked to %s (%llu)", local_verb_name(verb), (unsigned long long)id);
     core->ops->request(core, moment(self, client), SCREEN, buffer_view(&frame), &effects);

@@ -29,6 +29,7 @@ typedef struct {
     link_action_t link; /* the last one asked for */
     frames_t frames, mail, screens;
     status_t fatal;
+    trace_context_t trace; /* of what its screen asks for */
     status_t (*make)(core_t **, const core_config_t *, const struct identity *, vault_t *);
 } peer_t;
 
@@ -156,7 +157,7 @@ static inline void peer_login(peer_t *self)
 static inline void peer_request(peer_t *self, local_verb_t verb, uint64_t id, const void *body)
 {
     buffer_t frame = {0};
-    local_write_request(&frame, verb, id, body);
+    local_write_request(&frame, verb, id, &self->trace, body);
     effects_t effects = {0};
     self->core->ops->request(self->core, self->now, 1, buffer_view(&frame), &effects);
     peer_take(self, &effects);

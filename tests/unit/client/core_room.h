@@ -11,6 +11,7 @@
 #include "client/core/line_row.h"
 #include "client/keys/commit_build.h"
 #include "client/keys/group_state.h"
+#include "client/keys/message_fields.h"
 #include "proto/roster.h"
 
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
     buffer_t welcome;
     uint64_t sequence;
     uint64_t alice_number;
+    trace_context_t alice_trace; /* of what she seals */
 } room_t;
 
 static inline void adopt(room_t *self, const commit_plan_t *plan)
@@ -185,12 +187,16 @@ static inline void expect_line(room_t *self, const char *expected, bool *late)
 
 static inline void alice_seals(room_t *self, const char *text, uint64_t number, buffer_t *out)
 {
-    buffer_t content = {0};
+    buffer_t content = {0}, fields = {0};
     assert_int_equal(text_content_write(5, text_of(text), &content), STATUS_OK);
-    assert_int_equal(group_state_seal(self->alice_keys, self->alice, MESSAGE_TYPE_TEXT, number,
-                                      buffer_view(&content), out, NULL),
-                     STATUS_OK);
+    message_fields_write(&self->alice_trace, &fields);
+    message_body_t body = {.type = MESSAGE_TYPE_TEXT,
+                           .number = number,
+                           .content = buffer_view(&content),
+                           .fields = buffer_view(&fields)};
+    assert_int_equal(group_state_seal(self->alice_keys, self->alice, &body, out, NULL), STATUS_OK);
     buffer_wipe(&content);
+    buffer_wipe(&fields);
 }
 
 static inline void alice_says(room_t *self, const char *text)

@@ -49,7 +49,7 @@ static engine_t *start(home_t *home, const char *role, bool accept)
 static void ask(screen_t *screen, local_verb_t verb, uint64_t id)
 {
     buffer_t frame = {0};
-    local_write_request(&frame, verb, id, NULL);
+    local_write_request(&frame, verb, id, NULL, NULL);
     assert_int_equal(screen_send(screen, buffer_view(&frame)), STATUS_OK);
     buffer_free(&frame);
 }

@@ -25,7 +25,7 @@ static void every_verb_has_a_body_that_comes_back(void **state)
             assert_non_null(local_verb_name(verb));
             buffer_t frame = {0};
             if (kind == MESSAGE_REQUEST)
-                local_write_request(&frame, (local_verb_t)verb, 1000, NULL);
+                local_write_request(&frame, (local_verb_t)verb, 1000, NULL, NULL);
             else if (kind == MESSAGE_REPLY)
                 local_write_reply(&frame, (local_verb_t)verb, 1000, STATUS_HOME_IN_USE, NULL);
             else
@@ -55,11 +55,39 @@ static void a_request_has_these_bytes(void **state)
     local_send_request_t body = {.text = {"hi", 2}};
     assert_int_equal(name_parse(&body.name, "g1"), STATUS_OK);
     buffer_t frame = {0};
-    local_write_request(&frame, LOCAL_VERB_send, 300, &body);
+    local_write_request(&frame, LOCAL_VERB_send, 300, NULL, &body);
     static const uint8_t expected[] = {0x94, 0x00, 0x05, 0xce, 0,    0,   1,  0x2c,
                                        0x92, 0xa2, 'g',  '1',  0xa2, 'h', 'i'};
     assert_int_equal(frame.size, sizeof expected);
     assert_memory_equal(frame.data, expected, sizeof expected);
+    buffer_free(&frame);
+}
+
+static void a_traced_request_has_one_element_more(void **state)
+{
+    (void)state;
+    const trace_context_t trace = {.trace_id = {1}, .span_id = {2}, .flags = 1};
+    static const uint8_t head[] = {0x95, 0x00, 0x0a, 0x07, 0xd9, 55, '0', '0', '-', '0', '1'};
+    buffer_t frame = {0};
+    local_write_request(&frame, LOCAL_VERB_groups, 7, &trace, NULL);
+    assert_int_equal(frame.size, 6 + TRACE_CONTEXT_CHARS + 1);
+    assert_memory_equal(frame.data, head, sizeof head);
+    local_message_t message;
+    assert_int_equal(local_message_read(&message, buffer_view(&frame), ANY_KIND), STATUS_OK);
+    assert_memory_equal(&message.trace, &trace, sizeof trace);
+    local_message_wipe(&message);
+    for (size_t size = 0; size < frame.size; size++)
+        assert_int_not_equal(local_message_read(&message, (bytes_t){frame.data, size}, ANY_KIND),
+                             STATUS_OK);
+    frame.data[8] = '+'; /* no traceparent any more */
+    assert_int_equal(local_message_read(&message, buffer_view(&frame), ANY_KIND), STATUS_MALFORMED);
+    frame.data[8] = '-';
+    frame.data[4] = 0xc4; /* bin */
+    assert_int_equal(local_message_read(&message, buffer_view(&frame), ANY_KIND), STATUS_MALFORMED);
+    buffer_clear(&frame);
+    local_write_reply(&frame, LOCAL_VERB_groups, 7, STATUS_OK, NULL);
+    frame.data[0]++; /* only requests have it */
+    assert_int_equal(local_message_read(&message, buffer_view(&frame), ANY_KIND), STATUS_MALFORMED);
     buffer_free(&frame);
 }
 
@@ -166,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_verb_has_a_body_that_comes_back),
         cmocka_unit_test(a_request_has_these_bytes),
+        cmocka_unit_test(a_traced_request_has_one_element_more),
         cmocka_unit_test(lists_of_records_come_back),
         cmocka_unit_test(every_cut_and_any_change_is_a_status),
         cmocka_unit_test(strange_heads_are_refused),
