@@ -37,7 +37,9 @@ static status_t send_step(attempt_t *self, verb_t step)
     buffer_t frame = {0};
     const void *body = step == VERB_hello ? (const void *)&hello : (const void *)&request;
     self->step = step;
-    message_write_request(&frame, step, ++self->id, (bytes_t){0}, (text_t){0}, body);
+    char text[TRACE_CONTEXT_CHARS + 1];
+    text_t traceparent = trace_context_text(&self->order->trace, text);
+    message_write_request(&frame, step, ++self->id, (bytes_t){0}, traceparent, body);
     self->attempt_ms = clock_boot_ms() + CALL_DEADLINE_MS;
     self->was_sent |= step == VERB_register;
     return link_send(self->link, &frame);

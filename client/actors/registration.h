@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "proto/status.h"
+#include "proto/trace_context.h"
 
 struct identity; /* client/keys/identity.h */
 
@@ -15,6 +16,7 @@ typedef struct {
     const struct identity *identity;
     const char *broker_url; /* tcp://HOST:PORT#KEY */
     uint64_t timeout_ms;
+    trace_context_t trace;               /* that the request carries, if there is one */
     bool (*is_cancelled)(void *context); /* asked a few times a second */
     void *context;
 } registration_t;

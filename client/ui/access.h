@@ -36,6 +36,7 @@ typedef struct {
     uint64_t last_id;
     buffer_t frame;
     local_message_t message; /* the last one received, in frame */
+    trace_context_t trace;   /* of the last action sent; none without --trace */
     access_push_fn on_push;
     void *context;
 
@@ -65,7 +66,8 @@ void access_close(access_t *self, const char *reason);
 void access_close_engine(access_t *self);
 bool access_is_attached(const access_t *self);
 
-/* Sends a request; *id names its reply. */
+/* Sends a request; *id names its reply. With --trace a user's action gets a trace context, of its
+ * own. */
 status_t access_send(access_t *self, local_verb_t verb, const void *body, uint64_t *id) MUST_CHECK;
 
 /*

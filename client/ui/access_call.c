@@ -3,6 +3,7 @@
 #include "client/ui/access.h"
 
 #include "client/actors/engine.h"
+#include "client/ui/action_trace.h"
 #include "client/ui/complaint.h"
 #include "client/ui/signals.h"
 
@@ -69,11 +70,21 @@ static status_t ended(access_t *self)
     return STATUS_HOLDER_ENDED;
 }
 
+/* What a user does to others; all else only fetches. */
+static bool is_action(local_verb_t verb)
+{
+    return verb == LOCAL_VERB_create || verb == LOCAL_VERB_join || verb == LOCAL_VERB_leave ||
+           verb == LOCAL_VERB_send || verb == LOCAL_VERB_unregister;
+}
+
 status_t access_send(access_t *self, local_verb_t verb, const void *body, uint64_t *id)
 {
     buffer_t frame = {0};
     *id = ++self->last_id;
-    local_write_request(&frame, verb, *id, body);
+    bool is_traced = self->invocation->globals.trace && is_action(verb);
+    if (is_traced)
+        action_trace_make(&self->trace);
+    local_write_request(&frame, verb, *id, is_traced ? &self->trace : NULL, body);
     status_t status = screen_send(self->screen, buffer_view(&frame));
     buffer_wipe(&frame);
     if (status == STATUS_HOLDER_ENDED)

@@ -4,6 +4,7 @@
 
 #include "client/actors/registration.h"
 #include "client/home/home_identity.h"
+#include "client/ui/action_trace.h"
 #include "client/ui/complaint.h"
 #include "client/ui/signals.h"
 
@@ -47,6 +48,8 @@ static status_t publish(invocation_t *self, const identity_t *identity, const ch
                             .timeout_ms = self->globals.timeout_ms,
                             .is_cancelled = was_interrupted,
                             .context = self};
+    if (self->globals.trace)
+        action_trace_make(&order.trace);
     status_t status = registration_run(&order, was_sent);
     if (status != STATUS_OK && status != STATUS_INTERRUPTED)
         complain(self, status, "%s was not registered at %.*s", identity_name(identity)->text,

@@ -6,6 +6,7 @@
 #include "client/keys/words.h"
 #include "client/ui/access.h"
 #include "client/ui/account.h"
+#include "client/ui/action_trace.h"
 #include "client/ui/command_table.h"
 #include "client/ui/complaint.h"
 #include "client/ui/output.h"
@@ -220,5 +221,6 @@ status_t command_unregister(invocation_t *self)
     json_t json;
     json_init(&json);
     json_add_text(&json, "type", "unregistered");
+    action_trace_add(&access.trace, &json);
     return output_json(self, &json);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* `create`, `join` and `leave`: coming into groups and out of them. */
 #include "client/ui/access.h"
+#include "client/ui/action_trace.h"
 #include "client/ui/command_table.h"
 #include "client/ui/complaint.h"
 #include "client/ui/output.h"
@@ -24,7 +25,7 @@ static status_t pass_anyway(access_t *access, status_t status, const char *what)
 }
 
 static status_t say_done(invocation_t *self, const char *type, const char *group,
-                         const char *sentence)
+                         const trace_context_t *trace, const char *sentence)
 {
     if (!self->globals.json)
         return output_say(self, FORMAT_PLAIN, false, "%s", sentence);
@@ -32,6 +33,7 @@ static status_t say_done(invocation_t *self, const char *type, const char *group
     json_init(&json);
     json_add_text(&json, "type", type);
     json_add_text(&json, "group", group);
+    action_trace_add(trace, &json);
     return output_json(self, &json);
 }
 
@@ -53,7 +55,7 @@ status_t command_create(invocation_t *self)
     if (status == STATUS_OK) {
         text_buffer_add_format(&what, "You are the admin of %s. " OPEN_GROUP_HINT,
                                request.name.text, request.name.text);
-        status = say_done(self, "created", request.name.text, what.bytes);
+        status = say_done(self, "created", request.name.text, &access.trace, what.bytes);
         text_buffer_wipe(&what);
     }
     return status;
@@ -77,7 +79,7 @@ status_t command_leave(invocation_t *self)
     if (status == STATUS_OK) {
         text_buffer_add_format(&what, "You have left %s; what you read stays in its history here.",
                                request.name.text);
-        status = say_done(self, "left", request.name.text, what.bytes);
+        status = say_done(self, "left", request.name.text, &access.trace, what.bytes);
         text_buffer_wipe(&what);
     }
     return status;
@@ -249,6 +251,7 @@ static status_t say_joined(joining_t *self)
         json_add_text(&json, "group", self->group.text);
         json_add_text(&json, "admin", self->admin.text[0] ? self->admin.text : NULL);
         json_add_text(&json, "words", has_words ? self->admin_words : NULL);
+        action_trace_add(&self->access.trace, &json);
         return output_json(invocation, &json);
     }
     status_t status;

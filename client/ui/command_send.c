@@ -81,6 +81,8 @@ static status_t say_sent(sending_t *self, const local_send_reply_t *reply)
     json_add_number(&json, "seq", reply->sequence);
     json_add_number(&json, "number", reply->number);
     json_add_number(&json, "time", reply->time_ms);
+    if (reply->traceparent.size)
+        json_add_bytes(&json, "traceparent", reply->traceparent.data, reply->traceparent.size);
     return output_json(self->invocation, &json);
 }
 

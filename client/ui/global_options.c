@@ -25,6 +25,8 @@ const option_row_t global_option_rows[] = {
      FIELD(timeout_ms), 0, 0},
     {"json", 0, OPTION_FLAG, NULL, "one JSON object per line", FIELD(json), 0, 0},
     {"quiet", 0, OPTION_FLAG, NULL, "say only what was asked for", FIELD(quiet), 0, 0},
+    {"trace", 0, OPTION_FLAG, NULL, "give each action a trace id that the broker sees",
+     FIELD(trace), 0, 0},
     {"help", 'h', OPTION_FLAG, NULL, "show help and end", FIELD(help), 0, 0},
     {"version", 'V', OPTION_FLAG, NULL, "show the version and end", FIELD(version), 0, 0},
 };

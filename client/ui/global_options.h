@@ -14,6 +14,7 @@ typedef struct {
     uint64_t timeout_ms;
     bool json;
     bool quiet;
+    bool trace;
     bool help;
     bool version;
 } global_options_t;

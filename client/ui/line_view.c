@@ -137,6 +137,8 @@ char *line_view_json(const local_line_record_t *line)
         json_add_number(&json, "time", line->time_ms);
         json_add_number(&json, "sent_time", line->sent_time_ms);
         add_bytes(&json, "text", line->text);
+        if (line->traceparent.size)
+            add_bytes(&json, "traceparent", line->traceparent);
     } else {
         add_bytes(&json, "kind", line->notice);
         json_add_text(&json, "who", line->who.text);
