@@ -155,18 +155,18 @@ class Member:
 
     # Writing
 
-    def send(self, group_name, text, seconds=30):
+    def send(self, group_name, text, seconds=30, fields=b""):
         group = self.groups[group_name]
         group.my_number += 1
-        return self.send_content(group, TEXT, text_content(text, int(time.time() * 1000)), group.my_number, text, seconds)
+        return self.send_content(group, TEXT, text_content(text, int(time.time() * 1000)), group.my_number, text, seconds, fields)
 
-    def send_content(self, group, type_, content, number, text, seconds=30):
+    def send_content(self, group, type_, content, number, text, seconds=30, fields=b""):
         """Until the broker took it: the same bytes again while it refuses for the moment, sealed again in a newer epoch."""
         end = time.monotonic() + seconds
         sealed = None
         while True:
             if sealed is None:
-                sealed = group.seal(type_, number, content, self.signing_key)
+                sealed = group.seal(type_, number, content, self.signing_key, fields)
                 group.my_sealed[sealed] = (number, text)
             try:
                 return self.wire.call("send", group.id, sealed)

@@ -18,6 +18,7 @@ class Line:
     text: str = None  # None: a placeholder
     number: int = 0
     problem: str = ""
+    creation_context: bytes = None
 
 
 class Group:
@@ -200,13 +201,14 @@ class Group:
         if inner.type != TEXT:
             line.problem = f"content of unknown type {inner.type}"
             return
+        line.creation_context = inner.creation_context()
         try:
             line.text = read_text(inner.content)[1]
         except UnicodeDecodeError:
             line.problem = "text is not UTF-8"
 
-    def seal(self, type_, number, content, signing_key):
-        return self.epoch.seal(self.leaf, type_, number, content, signing_key)
+    def seal(self, type_, number, content, signing_key, fields=b""):
+        return self.epoch.seal(self.leaf, type_, number, content, signing_key, fields)
 
     # Leaves
 

@@ -14,7 +14,8 @@ from conclave_admin import Admin
 from conclave_blocks import Refused, kdf, sign
 from conclave_client import Member
 from conclave_commit import read_join_request
-from conclave_epoch import TEXT, inner_plaintext, membership_code, message_statement, seal_plaintext, text_content, write_header
+from conclave_epoch import (CREATION_CONTEXT, TEXT, inner_plaintext, membership_code, message_statement, seal_plaintext, text_content,
+                            write_fields, write_header)
 from conclave_welcome import Welcome, seal_welcome
 from conclave_wire import ADMIN
 from harness import World, contains, equal, main, room, wait_for
@@ -68,6 +69,32 @@ def test_python_talks_in_a_group_of_a_c_admin():
         reads(bob, "tea", "hello both")
         equal(bob.texts("tea"), ["before pat", "hello pat", "hello bob ✓", "hello both"])
         check_whole_roster(pat, "tea", ["alice", "bob", "pat"])
+        pat.close()
+
+
+def traceparent(context):
+    return f"00-{context[:16].hex()}-{context[16:24].hex()}-{context[24:].hex()}"
+
+
+def test_creation_contexts_and_fields_of_later_versions_are_read_or_skipped():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob)
+        pat = python(world, Member, "pat")
+        group = pat.join("tea")
+        sent = alice.json("--trace", "send", "tea", "traced")[0]
+        alice.ok("send", "tea", "not traced")
+        context = secrets.token_bytes(24) + b"\1"
+        pat.send("tea", "traced by pat", fields=write_fields({CREATION_CONTEXT: context, 9: b"of a later version"}))
+        pat.send("tea", "odd context", fields=write_fields({CREATION_CONTEXT: bytes(25)}))
+        pat.send("tea", "a full block of fields", fields=write_fields({9: bytes(255), 200: bytes(253)}))
+        python_reads(pat, "tea", "not traced")
+        told = {line.text: line.creation_context and traceparent(line.creation_context) for line in group.lines if line.sender == "alice"}
+        equal(told, {"traced": sent["traceparent"], "not traced": None}, "what pat was told")
+        reads(bob, "tea", "a full block of fields")
+        told = {line["text"]: line.get("traceparent") for line in bob.json("history", "tea") if line["type"] == "message"}
+        equal(told, {"traced": sent["traceparent"], "not traced": None, "traced by pat": traceparent(context), "odd context": None,
+                     "a full block of fields": None}, "what bob was told")
         pat.close()
 
 
@@ -299,6 +326,10 @@ def test_garbage_in_a_good_envelope_disturbs_nobody():
             "a signature over another number": sealed(lambda header: signed_plaintext(mal, group, header, TEXT, 3, content)[:65]
                                                       + inner_plaintext(bytes(64), TEXT, 4, content)[65:]),
             "padding that is not zeros": sealed(lambda header: good[0](header)[:-1] + b"\x01"),
+            "optional fields out of order": sealed(lambda header: inner_plaintext(bytes(64), TEXT, 5, content, b"\2\0\1\0")),
+            "an optional field beyond the end": sealed(lambda header: inner_plaintext(bytes(64), TEXT, 6, content, b"\1\xff")),
+            "optional fields that nobody signed": sealed(lambda header: good[0](header)[:64] + inner_plaintext(b"", TEXT, 1, content, b"\1\0")
+                                                         .ljust(64, b"\0")),
             "a length beyond the end": sealed(lambda header: bytes(64) + b"\x01\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" + bytes(52)),
             "a varint without an end": sealed(lambda header: bytes(64) + b"\x01" + b"\xff" * 63),
             "sealed under another key": lambda header, key: seal_plaintext(group.id, header, kdf(key, "other"), good[0](header)),

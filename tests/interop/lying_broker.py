@@ -75,6 +75,7 @@ class LyingBroker:
         self.port = self.socket.bind_to_random_port("tcp://127.0.0.1")
         self.users, self.groups, self.sessions = {}, {}, {}
         self.lies, self.view, self.raw, self.count = {}, lambda user, group, log: log, [], {}
+        self.traceparents = {}  # verb: of its requests, in order
         self.is_ending = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -98,7 +99,8 @@ class LyingBroker:
             peer, *parts = self.socket.recv_multipart()
             unpacker = msgpack.Unpacker(raw=False, max_buffer_size=FRAME_MAX_BYTES)
             unpacker.feed(b"".join(parts))
-            for _, code, id_, _, _, fields in unpacker:
+            for _, code, id_, _, traceparent, fields in unpacker:
+                self.traceparents.setdefault(NAMES[code], []).append(traceparent)
                 self._answer(peer, code, id_, fields)
 
     def _answer(self, peer, code, id_, fields):
@@ -146,7 +148,8 @@ class LyingBroker:
     def on_logout(self, peer, user):
         return []
 
-    on_unregister = on_logout
+    def on_unregister(self, peer, user, signature):
+        return []
 
     def on_whois(self, peer, user, name):
         if name not in self.users:
