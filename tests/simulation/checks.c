@@ -101,17 +101,31 @@ static void history_free(history_t *self)
     free(self->lines);
 }
 
+/* It says what it was made by, if that was traced. */
+static void check_trace(const history_t *history, const typed_t *text,
+                        const local_line_record_t *line)
+{
+    char expected[TRACE_CONTEXT_CHARS + 1];
+    trace_context_t trace = world_trace_of(text->request);
+    text_t traceparent = trace_context_text(&trace, expected);
+    if (line->traceparent.size != traceparent.size ||
+        (traceparent.size && memcmp(line->traceparent.data, expected, traceparent.size)))
+        world_fail(history->world, "\"%s\" was made by \"%.*s\", says c%zu", text->text,
+                   (int)line->traceparent.size, line->traceparent.data, history->client);
+}
+
 /* Where the text stands; how often in *times. */
-static uint64_t locate(const history_t *history, const char *text, size_t *times)
+static uint64_t locate(const history_t *history, const typed_t *text, size_t *times)
 {
     uint64_t sequence = 0;
     *times = 0;
     for (size_t i = 0; i < history->count; i++) {
         const local_line_record_t *line = &history->lines[i];
-        if (line->kind == LINE_MESSAGE && line->text.size == strlen(text) &&
-            !memcmp(line->text.data, text, line->text.size)) {
+        if (line->kind == LINE_MESSAGE && line->text.size == strlen(text->text) &&
+            !memcmp(line->text.data, text->text, line->text.size)) {
             ++*times;
             sequence = line->sequence;
+            check_trace(history, text, line);
         }
     }
     return sequence;
@@ -153,7 +167,7 @@ static void check_texts(play_t *self, size_t number)
         if (text->group != number || !own || memcmp(own->id, text->id, GROUP_ID_BYTES))
             continue; /* another group of that name, which has ended */
         size_t times;
-        uint64_t sequence = locate(&histories[text->client], text->text, &times);
+        uint64_t sequence = locate(&histories[text->client], text, &times);
         bool sender_stays = is_in(own);
         if (times > 1)
             world_fail(world, "c%zu stored its own \"%s\" %zu times", text->client, text->text,
@@ -167,7 +181,7 @@ static void check_texts(play_t *self, size_t number)
         if (text->is_final && sender_stays && !is_confirmed)
             world_fail(world, "\"%s\" was sent in calm, and did not get through", text->text);
         for (size_t i = 0; i < world->options.clients && !world->failure[0]; i++) {
-            uint64_t here = locate(&histories[i], text->text, &times);
+            uint64_t here = locate(&histories[i], text, &times);
             bool is_due = is_confirmed && is_in(group_of(world, i, number)) &&
                           !memcmp(group_of(world, i, number)->id, text->id, GROUP_ID_BYTES) &&
                           sequence > histories[i].joined;
@@ -200,7 +214,7 @@ static void check_order(play_t *self, size_t number)
             size_t times;
             if (self->texts[k].client != client || self->texts[k].group != number)
                 continue;
-            uint64_t sequence = locate(&history, self->texts[k].text, &times);
+            uint64_t sequence = locate(&history, &self->texts[k], &times);
             if (times && sequence < last)
                 world_fail(world, "\"%s\" overtook an earlier text", self->texts[k].text);
             last = times ? sequence : last;

@@ -114,6 +114,8 @@ void world_destroy(world_t **self);
 void world_run(world_t *self, uint64_t until_ms);
 /* From now on nothing is lost, doubled or crashed; who is down comes up at once. */
 void world_calm(world_t *self);
+/* What the client's screen gives that request: a third of them are traced. */
+trace_context_t world_trace_of(uint64_t request);
 /* Sends a request from the client's screen; its id, or 0 if the client is down. */
 uint64_t world_request(world_t *self, size_t client, local_verb_t verb, const void *body);
 void world_crash(world_t *self, size_t client);

@@ -188,6 +188,16 @@ void world_enrol(world_t *self, size_t client)
         node->restart_at = self->now_ms;
 }
 
+trace_context_t world_trace_of(uint64_t request)
+{
+    trace_context_t trace = {.flags = TRACE_CONTEXT_SAMPLED};
+    if (request % 3)
+        return (trace_context_t){0};
+    put_u64(trace.trace_id, request);
+    put_u64(trace.span_id, request);
+    return trace;
+}
+
 uint64_t world_request(world_t *self, size_t client, local_verb_t verb, const void *body)
 {
     core_t *core = self->nodes[client].cores[SIDE_MEMBER];
@@ -195,7 +205,8 @@ uint64_t world_request(world_t *self, size_t client, local_verb_t verb, const vo
         return 0;
     uint64_t id = ++self->last_request;
     buffer_t frame = {0};
-    local_write_request(&frame, verb, id, NULL, body);
+    trace_context_t trace = world_trace_of(id);
+    local_write_request(&frame, verb, id, &trace, body);
     effects_t effects = {0};
     world_trace_cause(self, "is asked to %s (%llu)", local_verb_name(verb), (unsigned long long)id);
     core->ops->request(core, moment(self, client), SCREEN, buffer_view(&frame), &effects);

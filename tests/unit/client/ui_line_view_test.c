@@ -87,6 +87,19 @@ static void test_json_of_a_message(void **state)
     free(json);
 }
 
+static void test_json_of_a_traced_message(void **state)
+{
+    (void)state;
+    static const char traceparent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    local_line_record_t line = message("hi");
+    line.traceparent = (text_t){traceparent, sizeof traceparent - 1};
+    char *json = line_view_json(&line);
+    assert_non_null(strstr(json, "\"text\":\"hi\",\"traceparent\":\"00-4bf92f3577b34da6a3ce929d"
+                                 "0e0e4736-00f067aa0ba902b7-01\"}"));
+    free(json);
+    shows(line, "alice: hi", "4bf92f"); /* programs read it, people needn't */
+}
+
 static void test_json_of_a_notice(void **state)
 {
     (void)state;
@@ -137,11 +150,9 @@ static void test_members(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_is_made_safe),
-        cmocka_unit_test(test_notices),
-        cmocka_unit_test(test_json_of_a_message),
-        cmocka_unit_test(test_json_of_a_notice),
-        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_text_is_made_safe), cmocka_unit_test(test_notices),
+        cmocka_unit_test(test_json_of_a_message), cmocka_unit_test(test_json_of_a_traced_message),
+        cmocka_unit_test(test_json_of_a_notice),  cmocka_unit_test(test_groups),
         cmocka_unit_test(test_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
