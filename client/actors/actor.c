@@ -13,12 +13,14 @@
 /* How much of each source one turn takes, so that none starves another. */
 enum { TURN_FRAMES = 64, TURN_MAIL = 256, FLUSH_RETRY_MS = 10, MIN_PAUSE_MS = 1 };
 
+/* Timer, pipe, link, its monitor, peer, screens. */
+#define SOURCES_MAX 6
+
 struct actor {
     actor_config_t config;
     zactor_t *thread;
     zsock_t *pipe;
     link_t *link;
-    zpoller_t *poller;
     int timer; /* on the boot clock: a machine that wakes up fires it at once */
     outlet_t outlet;
     moment_t now; /* of this turn */
@@ -142,7 +144,18 @@ static uint64_t next_wake_ms(actor_t *self)
     return wake > now ? wake : now + MIN_PAUSE_MS;
 }
 
-/* Until something has come; which is found by looking everywhere. */
+static int poll_for(zmq_pollitem_t *items, int count, zsock_t *socket)
+{
+    if (!socket)
+        return count;
+    items[count] = (zmq_pollitem_t){.socket = zsock_resolve(socket), .events = ZMQ_POLLIN};
+    return count + 1;
+}
+
+/*
+ * Until something has come; which is found by looking everywhere. zpoller would not do: it takes
+ * a file descriptor's address for a socket first, and reads 1,256 bytes beyond it.
+ */
 static void wait_for_turn(actor_t *self)
 {
     uint64_t wake = next_wake_ms(self);
@@ -152,7 +165,14 @@ static void wait_for_turn(actor_t *self)
         at.it_value.tv_nsec = (long)(wake % 1000) * 1000000;
     }
     timerfd_settime(self->timer, TFD_TIMER_ABSTIME, &at, NULL);
-    zpoller_wait(self->poller, -1);
+    zmq_pollitem_t items[SOURCES_MAX] = {{.fd = self->timer, .events = ZMQ_POLLIN}};
+    int count = poll_for(items, 1, self->pipe);
+    count = poll_for(items, count, link_socket(self->link));
+    count = poll_for(items, count, link_monitor(self->link));
+    count = poll_for(items, count, self->config.peer ? mailbox_socket(self->config.peer) : NULL);
+    count =
+        poll_for(items, count, self->config.screens ? mailbox_socket(self->config.screens) : NULL);
+    zmq_poll(items, count, -1); /* a signal ends it early: a turn that finds nothing */
 }
 
 static void actor_loop(actor_t *self)
@@ -176,27 +196,12 @@ static void actor_loop(actor_t *self)
     }
 }
 
-static void watch(actor_t *self)
-{
-    self->poller = zpoller_new(self->pipe, NULL);
-    if (!self->poller)
-        abort(); /* out of memory */
-    zpoller_set_nonstop(self->poller, true);
-    zpoller_add(self->poller, &self->timer);
-    if (self->config.peer)
-        zpoller_add(self->poller, mailbox_socket(self->config.peer));
-    if (self->config.screens)
-        zpoller_add(self->poller, mailbox_socket(self->config.screens));
-}
-
 static void actor_main(zsock_t *pipe, void *argument)
 {
     actor_t *self = argument;
     self->pipe = pipe;
-    watch(self);
     self->outlet = (outlet_t){.vault = self->config.vault,
                               .link = self->link,
-                              .poller = self->poller,
                               .peer = self->config.peer,
                               .screens = self->config.screens,
                               .checkpoint_period_ms = self->config.checkpoint_period_ms,
@@ -205,10 +210,9 @@ static void actor_main(zsock_t *pipe, void *argument)
     actor_loop(self);
 
     outlet_checkpoint(&self->outlet, self->now.boot_ms, true);
-    outlet_close_link(&self->outlet);
+    link_close(self->link);
     core_destroy(&self->config.core);
     vault_destroy(&self->config.vault);
-    zpoller_destroy(&self->poller);
     if (self->config.peer)
         mailbox_flush(self->config.peer);
     if (self->config.screens)

@@ -3,20 +3,6 @@
 
 #include <string.h>
 
-static void unwatch_link(outlet_t *self)
-{
-    if (!link_socket(self->link))
-        return;
-    zpoller_remove(self->poller, link_socket(self->link));
-    zpoller_remove(self->poller, link_monitor(self->link));
-}
-
-void outlet_close_link(outlet_t *self)
-{
-    unwatch_link(self);
-    link_close(self->link);
-}
-
 static void report(outlet_t *self, link_event_t event)
 {
     self->event = event;
@@ -25,13 +11,10 @@ static void report(outlet_t *self, link_event_t event)
 
 static void open_link(outlet_t *self)
 {
-    unwatch_link(self);
     if (link_open(self->link, self->key) != STATUS_OK) {
         report(self, LINK_DOWN);
         return;
     }
-    zpoller_add(self->poller, link_socket(self->link));
-    zpoller_add(self->poller, link_monitor(self->link));
     report(self, LINK_UP);
 }
 
@@ -40,7 +23,7 @@ void outlet_fail(outlet_t *self, status_t status, const char *reason)
     if (self->has_failed)
         return;
     self->has_failed = true;
-    outlet_close_link(self);
+    link_close(self->link);
     mailbox_t *to = self->screens ? self->screens : self->peer;
     if (!to)
         return;
@@ -71,7 +54,7 @@ static void send_frames(outlet_t *self, frames_t *frames)
         if (link_send(self->link, &frames->items[i].bytes) != STATUS_TOO_MANY)
             continue; /* a closed link loses frames as a broken one does: the core's deadlines know
                        */
-        outlet_close_link(self);
+        link_close(self->link);
         report(self, LINK_DOWN);
         return;
     }
@@ -95,7 +78,7 @@ void outlet_carry_out(outlet_t *self, uint64_t boot_ms, effects_t *effects)
         if (effects->link == LINK_OPEN)
             open_link(self);
         else if (effects->link == LINK_CLOSE)
-            outlet_close_link(self);
+            link_close(self->link);
         send_frames(self, &effects->frames);
         send_mail(self, self->peer, PARCEL_CORE, &effects->mail);
         send_mail(self, self->screens, PARCEL_SCREEN, &effects->screens);

@@ -11,7 +11,6 @@
 typedef struct {
     vault_t *vault;
     link_t *link;
-    zpoller_t *poller;  /* watches the link's sockets whenever there are any */
     mailbox_t *peer;    /* to the other core; may be NULL */
     mailbox_t *screens; /* may be NULL */
     uint64_t checkpoint_period_ms;
@@ -33,7 +32,5 @@ void outlet_checkpoint(outlet_t *self, uint64_t boot_ms, bool is_last);
 /* Sends what waits in link and mailboxes. True if something still does: call again within
  * milliseconds. */
 bool outlet_flush(outlet_t *self);
-/* Stops watching the link and closes it. */
-void outlet_close_link(outlet_t *self);
 
 #endif
