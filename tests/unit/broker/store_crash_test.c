@@ -137,7 +137,7 @@ static pid_t start_writer(int *acks)
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        execl("/proc/self/exe", "store_crash_test", "--write", dir, (char *)NULL);
+        execl(program_invocation_name, "store_crash_test", "--write", dir, (char *)NULL);
         _exit(9);
     }
     close(ends[1]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A whole engine around cores that echo: screens of this process and of others, endings, failures,
  * two processes on one home. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -249,7 +250,7 @@ static pid_t start_server(int *stop)
         close(ending[1]);
         dup2(ending[0], STDIN_FILENO);
         dup2(ready[1], STDOUT_FILENO);
-        execl("/proc/self/exe", "engine_screens_test", "serve", temp_dir, (char *)NULL);
+        execl(program_invocation_name, "engine_screens_test", "serve", temp_dir, (char *)NULL);
         _exit(1);
     }
     close(ready[1]);
