@@ -69,7 +69,7 @@ static status_t file_parse(broker_key_t *out, const uint8_t *file, size_t size)
         return STATUS_DAMAGED_FILE;
     }
     file_checksum(checksum, file);
-    if (memcmp(checksum, file + BODY_BYTES, HASH_BYTES) != 0) {
+    if (sodium_memcmp(checksum, file + BODY_BYTES, HASH_BYTES) != 0) {
         return STATUS_DAMAGED_FILE;
     }
     memcpy(out->secret_key, file + MAGIC_BYTES + 4, KEY_BYTES);
