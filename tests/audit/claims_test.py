@@ -9,9 +9,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
 from harness import REPO, equal, main  # noqa: E402
 
 MUTANTS = "tests/simulation/mutants"
-# What `make test` runs: tests by themselves, and the parts of a program that it runs.
+# What `make test` runs: tests by themselves, and the parts of a program that it runs; and what `make valgrind` does.
 RUN = ("tests/unit/*_test.c", "tests/e2e/*_test.py", "tests/interop/*_test.py", "tests/audit/*_test.py", "tests/rehearsal/*_test.py",
-       "tests/simulation/*.c", "tests/fuzz/*_fuzz.c", "tests/layering")
+       "tests/simulation/*.c", "tests/fuzz/*_fuzz.c", "tests/layering",
+       "tests/constant_time/*_test.c")
 
 
 def rows(text):
