@@ -251,6 +251,25 @@ static memory_store_t *as_memory(store_t *store)
     return (memory_store_t *)store;
 }
 
+store_t *store_memory_copy(store_t *base)
+{
+    memory_store_t *self = as_memory(base);
+    store_t *copy = store_memory_new();
+    memory_store_t *other = as_memory(copy);
+    other->size_bytes = self->size_bytes;
+    for (skip_node_t *node = skip_list_at_least(self->records, NULL, 0); node;
+         node = skip_list_next(node)) {
+        size_t key_size;
+        bool added;
+        const uint8_t *key = skip_node_key(node, &key_size);
+        const record_t *from = skip_node_payload(node);
+        record_t *to = skip_node_payload(skip_list_add(other->records, key, key_size, &added));
+        *to = *from;
+        to->value = mem_dup(from->value, from->value_size);
+    }
+    return copy;
+}
+
 void store_memory_fail_next_write(store_t *self, bool applied)
 {
     as_memory(self)->next_fault = applied ? FAULT_AFTER_WRITE : FAULT_BEFORE_WRITE;

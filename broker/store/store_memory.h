@@ -12,6 +12,9 @@
    as new were absent, which the RocksDB engine takes on trust. */
 store_t *store_memory_new(void);
 
+/* What it holds, without its faults. */
+store_t *store_memory_copy(store_t *base);
+
 /* The next store_write of at least one unit answers STATUS_STORE_FAILED, and so does
    everything after it until store_reopen. `applied` says what the failure hid: written after all,
    or not. */

@@ -12,9 +12,7 @@
 #include "tests/simulation/derivations.h"
 
 #define SEIZURE_PER_10000 40 /* of a step */
-#define ALONE_MAX         16 /* a group */
-#define COALITIONS        6  /* a group */
-#define COALITION_MAX     4
+#define SEIZED_MAX        16 /* at the end */
 
 typedef struct {
     uint32_t *keys;
@@ -99,23 +97,6 @@ static uint32_t epoch_secret_of(const secret_t *membership)
     return derivations_source(derivations_key(membership));
 }
 
-void attacker_entered(attacker_t *self, size_t client, const uint8_t *group, uint64_t epoch)
-{
-    member_core_t *core = (member_core_t *)self->world->nodes[client].cores[SIDE_MEMBER];
-    const group_state_t *keys = member_group(core, group)->keys;
-    if (self->possession_count == self->possession_capacity) {
-        self->possession_capacity = self->possession_capacity ? 2 * self->possession_capacity : 64;
-        self->possessions =
-            mem_realloc(self->possessions, self->possession_capacity, sizeof *self->possessions);
-    }
-    possession_t *possession = &self->possessions[self->possession_count++];
-    *possession = (possession_t){
-        .client = client, .epoch = epoch, .epoch_secret = epoch_secret_of(&keys->membership)};
-    memcpy(possession->group, group, GROUP_ID_BYTES);
-    for (unsigned level = 0; level <= keys->path.depth; level++)
-        hoard_add(&possession->path, derivations_key(&keys->path.keys[level]));
-}
-
 /* --- A seized device ------------------------------------------------------------------------- */
 
 static void hold_found(void *context, uint32_t key)
@@ -180,66 +161,69 @@ void attacker_observe(attacker_t *self, size_t client)
 
 /* --- People ---------------------------------------------------------------------------------- */
 
-static bool was_in(const world_t *world, const lineage_epoch_t *epoch, const size_t *people,
-                   size_t count)
+static const lineage_epoch_t *epoch_of(attacker_t *self, const agreed_t *agreed)
 {
-    for (size_t i = 0; i < count; i++)
-        if (lineage_has(epoch, &world->nodes[people[i]].name))
-            return true;
-    return false;
+    return lineage_epoch(self->lineage, self->world, agreed->group, agreed->epoch);
 }
 
-static void attack(attacker_t *self, const uint8_t *group, const size_t *people, size_t count)
+/* All who are not in an epoch together, whenever they came or left: none of them alone, and no few
+ * of them, get further. */
+static void attack(attacker_t *self, const agreed_t *agreed)
 {
+    const lineage_epoch_t *epoch = epoch_of(self, agreed);
+    if (!epoch)
+        return;
     derivations_search();
     for (size_t i = 0; i < self->possession_count; i++) {
         const possession_t *held = &self->possessions[i];
-        bool is_theirs = false;
-        for (size_t k = 0; k < count; k++)
-            is_theirs = is_theirs || held->client == people[k];
-        if (!is_theirs || memcmp(held->group, group, GROUP_ID_BYTES))
+        if (memcmp(held->group, agreed->group, GROUP_ID_BYTES) ||
+            lineage_has(epoch, &self->world->nodes[held->client].name))
             continue;
         derivations_hold(held->epoch_secret);
         for (size_t k = 0; k < held->path.count; k++)
             derivations_hold(held->path.keys[k]);
     }
     derivations_finish();
-    for (size_t i = 0; i < self->agreement->count; i++) {
+    if (derivations_reached_near(epoch_secret_of(&agreed->membership)))
+        world_fail(self->world, "people who were not in epoch %llu got a secret of it together",
+                   (unsigned long long)agreed->epoch);
+}
+
+/* When an epoch begins: those who have left by then want its secret, and its newcomers, with them,
+ * that of the epoch before. */
+static void attack_at_commit(attacker_t *self, const uint8_t *group, uint64_t number)
+{
+    for (size_t i = 0; i < self->agreement->count && !self->world->failure[0]; i++) {
         const agreed_t *agreed = &self->agreement->epochs[i];
-        if (memcmp(agreed->group, group, GROUP_ID_BYTES))
-            continue;
-        const lineage_epoch_t *epoch =
-            lineage_epoch(self->lineage, self->world, group, agreed->epoch);
-        if (epoch && !was_in(self->world, epoch, people, count) &&
-            derivations_reached_near(epoch_secret_of(&agreed->membership)))
-            world_fail(self->world, "c%zu%s got a secret of epoch %llu, and was not in it",
-                       people[0], count > 1 ? " with others" : "",
-                       (unsigned long long)agreed->epoch);
+        if (!memcmp(agreed->group, group, GROUP_ID_BYTES) &&
+            (agreed->epoch == number || agreed->epoch + 1 == number))
+            attack(self, agreed);
     }
 }
 
-static void attack_group(attacker_t *self, const uint8_t *group)
+void attacker_entered(attacker_t *self, size_t client, const uint8_t *group, uint64_t epoch)
 {
-    size_t clients = self->world->options.clients;
-    for (size_t i = 0; i < clients && i < ALONE_MAX; i++) {
-        size_t alone =
-            (i + chance_below(&self->chance, clients > ALONE_MAX ? clients : 1)) % clients;
-        attack(self, group, &alone, 1);
+    member_core_t *core = (member_core_t *)self->world->nodes[client].cores[SIDE_MEMBER];
+    const group_state_t *keys = member_group(core, group)->keys;
+    if (self->possession_count == self->possession_capacity) {
+        self->possession_capacity = self->possession_capacity ? 2 * self->possession_capacity : 64;
+        self->possessions =
+            mem_realloc(self->possessions, self->possession_capacity, sizeof *self->possessions);
     }
-    for (unsigned round = 0; round < COALITIONS; round++) {
-        size_t people[COALITION_MAX];
-        size_t count = 2 + chance_below(&self->chance, COALITION_MAX - 1);
-        for (size_t i = 0; i < count; i++)
-            people[i] = chance_below(&self->chance, clients);
-        attack(self, group, people, count);
-    }
+    possession_t *possession = &self->possessions[self->possession_count++];
+    *possession = (possession_t){
+        .client = client, .epoch = epoch, .epoch_secret = epoch_secret_of(&keys->membership)};
+    memcpy(possession->group, group, GROUP_ID_BYTES);
+    for (unsigned level = 0; level <= keys->path.depth; level++)
+        hoard_add(&possession->path, derivations_key(&keys->path.keys[level]));
+    attack_at_commit(self, group, epoch);
 }
 
 void attacker_finish(attacker_t *self)
 {
-    for (size_t i = 0; i < self->lineage->group_count && !self->world->failure[0]; i++)
-        attack_group(self, self->lineage->groups[i].id);
+    for (size_t i = 0; i < self->agreement->count && !self->world->failure[0]; i++)
+        attack(self, &self->agreement->epochs[i]);
     for (size_t client = 0; client < self->world->options.clients; client++)
-        if (client < ALONE_MAX && !self->world->failure[0])
+        if (client < SEIZED_MAX && !self->world->failure[0])
             seize(self, client);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A Dolev-Yao attacker on the run as it was: with everything that was recorded, and
- * - all that people held while they were members, alone or together: no key of an epoch in which
- *   none of them was;
+ * - all that those held, while they were members, who are not in an epoch, leavers and newcomers
+ *   together: no key of that epoch;
  * - a device's stores at some moment: no message key that it had used by then, and no secret of an
  *   epoch that it had entered.
  */
@@ -22,11 +22,12 @@ void attacker_used(attacker_t *self, const secret_t *message_key);
 void attacker_step_stored(attacker_t *self, const vault_t *vault);
 void attacker_step_undone(attacker_t *self);
 
-/* Keeps what a client holds in an epoch that it has entered. */
+/* Keeps what a client holds in an epoch that it has entered, and lets those who are not in it try.
+ */
 void attacker_entered(attacker_t *self, size_t client, const uint8_t *group, uint64_t epoch);
 /* Now and then, after a step, takes the device away. */
 void attacker_observe(attacker_t *self, size_t client);
-/* At the end: every device, and all who came, left, or both, alone and together. */
+/* At the end: every device, and for every epoch all who were not in it, together. */
 void attacker_finish(attacker_t *self);
 
 #endif

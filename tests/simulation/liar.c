@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The lies, one per message at most. */
+/* The lies: in two of four seeds in single messages, one per message at most; else a log with other
+ * numbers for some, or a store that is set back. */
 #include "tests/simulation/liar.h"
 
 #include <stdlib.h>
@@ -7,8 +8,11 @@
 
 #include "proto/memory.h"
 #include "proto/message.h"
+#include "tests/simulation/renumber.h"
 
 #define KEPT_MAX 64
+
+typedef enum { ALTERS_FRAMES, ALTERS_FRAMES_TOO, RENUMBERS, SETS_BACK, MANNERS } manner_t;
 
 /* Something handed out before, to be told again. */
 typedef struct {
@@ -26,7 +30,9 @@ struct liar {
     kept_t kept[KEPT_MAX];
     size_t kept_count;
     buffer_t altered; /* bytes that the message under way points to */
-    uint64_t lies;
+    manner_t manner;
+    renumber_t renumber;
+    size_t remembers_at, sets_back_at; /* deeds */
 };
 
 static uint64_t draw(liar_t *self, uint64_t bound)
@@ -79,6 +85,12 @@ static bool replay(liar_t *self, event_record_t *event)
     return false;
 }
 
+static bool tells(liar_t *self, lie_t lie)
+{
+    self->world->tally.lies[lie]++;
+    return true;
+}
+
 static bool swap_with_next(event_record_t *events, size_t at, size_t count)
 {
     if (at + 1 == count)
@@ -95,23 +107,23 @@ static bool lie_about_events(liar_t *self, event_record_t *events, size_t *count
         return false;
     size_t at = draw(self, *count);
     switch (draw(self, 6)) {
-    case 0: /* hides one: a text, a leave, a change of members */
+    case 0:
         memmove(&events[at], &events[at + 1], (*count - at - 1) * sizeof *events);
         --*count;
-        return true;
+        return tells(self, LIE_hide_event);
     case 1:
         events[at].sender = self->world->nodes[draw(self, self->world->options.clients)].name;
-        return true;
+        return tells(self, LIE_other_sender);
     case 2:
         events[at].payload = flip(self, events[at].payload);
-        return true;
-    case 3: /* an older log: the newest never happened */
+        return tells(self, LIE_flip_event);
+    case 3:
         *count = at;
-        return true;
+        return tells(self, LIE_older_log);
     case 4:
-        return swap_with_next(events, at, *count);
+        return swap_with_next(events, at, *count) && tells(self, LIE_swap_events);
     default:
-        return replay(self, &events[at]);
+        return replay(self, &events[at]) && tells(self, LIE_replay_event);
     }
 }
 
@@ -122,7 +134,7 @@ static bool lie_about_states(liar_t *self, group_state_record_t *states, size_t 
     group_state_record_t *state = &states[draw(self, count)];
     state->head -= draw(self, state->head + 1);
     state->epoch -= draw(self, state->epoch + 1);
-    return true;
+    return tells(self, LIE_older_state);
 }
 
 static bool lie_about_keys(liar_t *self, poll_keys_reply_t *body)
@@ -136,13 +148,13 @@ static bool lie_about_keys(liar_t *self, poll_keys_reply_t *body)
     pending_key_record_t *key = &body->keys.items[draw(self, body->keys.count)];
     if (draw(self, 3)) {
         key->sealed = draw(self, 2) ? flip(self, key->sealed) : buffer_view(&kept->bytes);
-        return true;
+        return tells(self, LIE_welcome);
     }
     memcpy(key->group, kept->group, GROUP_ID_BYTES);
     key->group_name = kept->name;
     key->commit_sequence = kept->sequence;
     key->sealed = buffer_view(&kept->bytes);
-    return true;
+    return tells(self, LIE_welcome);
 }
 
 static bool lie_about_joins(liar_t *self, poll_joins_reply_t *body)
@@ -161,7 +173,7 @@ static bool lie_about_joins(liar_t *self, poll_joins_reply_t *body)
         join->name = kept->name;
     }
     join->request = draw(self, 4) ? buffer_view(&kept->bytes) : flip(self, join->request);
-    return true;
+    return tells(self, LIE_join);
 }
 
 static bool lie_about_leaves(liar_t *self, poll_leaves_reply_t *body)
@@ -181,7 +193,7 @@ static bool lie_about_leaves(liar_t *self, poll_leaves_reply_t *body)
     *leave = (pending_leave_record_t){
         .name = kept->name, .sequence = kept->sequence, .statement = buffer_view(&kept->bytes)};
     memcpy(leave->group, kept->group, GROUP_ID_BYTES);
-    return true;
+    return tells(self, LIE_leave);
 }
 
 /* Somebody else at this leaf, or as an admin, or from another day. */
@@ -194,21 +206,21 @@ static bool lie_about_entries(liar_t *self, roster_entry_record_t *entries, size
     switch (draw(self, 5)) {
     case 0:
         entry->name = other->name;
-        return true;
+        break;
     case 1:
         memcpy(entry->identity_key, identity_key(other->identity), KEY_BYTES);
         entry->name = other->name;
-        return true;
+        break;
     case 2:
         entry->role = !entry->role;
-        return true;
+        break;
     case 3:
         entry->epoch_added++;
         return true;
     default:
         --*count; /* not among them */
-        return true;
     }
+    return tells(self, LIE_roster);
 }
 
 static bool lie_about(liar_t *self, message_t *message)
@@ -243,8 +255,9 @@ static bool lie_about(liar_t *self, message_t *message)
 }
 
 /* The whole frame anew, since a message can't be replaced in its place. */
-static bool lie(void *context, bytes_t frame, buffer_t *out)
+static bool lie(void *context, size_t client, bytes_t frame, buffer_t *out)
 {
+    (void)client;
     liar_t *self = context;
     bool has_lied = false;
     for (;;) {
@@ -258,27 +271,62 @@ static bool lie(void *context, bytes_t frame, buffer_t *out)
             message_write_reply(out, message.verb, message.id, message.status, &message.body);
         message_wipe(&message);
         if (status)
-            break;
+            return has_lied;
     }
-    self->lies += has_lied;
-    return has_lied;
 }
 
-liar_t *liar_new(world_t *world)
+static bool renumber(void *context, size_t client, bytes_t frame, buffer_t *out)
+{
+    liar_t *self = context;
+    return renumber_tell(&self->renumber, client, frame, out);
+}
+
+static bool number_back(void *context, size_t client, bytes_t frame, buffer_t *out)
+{
+    liar_t *self = context;
+    return renumber_hear(&self->renumber, client, frame, out);
+}
+
+liar_t *liar_new(world_t *world, size_t deeds)
 {
     liar_t *self = mem_zalloc(1, sizeof *self);
     self->world = world;
     self->chance.state = world->options.seed ^ 0x11a7;
     static const unsigned rates[] = {300, 1500, 4000};
     self->per_10000 = rates[draw(self, 3)];
-    world->lie = lie;
+    self->manner = (manner_t)(world->options.seed / LIARS_EVERY % MANNERS);
     world->lie_context = self;
+    if (self->manner == RENUMBERS) {
+        renumber_init(&self->renumber, world, world->options.seed);
+        world->lie = renumber;
+        world->hear = number_back;
+    } else if (self->manner == SETS_BACK) {
+        self->remembers_at = draw(self, deeds);
+        self->sets_back_at = self->remembers_at + 1 + draw(self, deeds - self->remembers_at);
+    } else {
+        world->lie = lie;
+    }
     return self;
+}
+
+void liar_before(liar_t *self, size_t deed)
+{
+    if (self->manner != SETS_BACK)
+        return;
+    if (deed == self->remembers_at)
+        world_broker_remember(self->world);
+    if (deed != self->sets_back_at)
+        return;
+    world_broker_roll_back(self->world);
+    (void)tells(self, LIE_roll_back);
 }
 
 void liar_stop(liar_t *self)
 {
-    self->world->lie = NULL;
+    if (self->manner == RENUMBERS)
+        renumber_stop(&self->renumber);
+    else
+        self->world->lie = NULL;
 }
 
 void liar_destroy(liar_t **pointer)
@@ -286,15 +334,11 @@ void liar_destroy(liar_t **pointer)
     liar_t *self = *pointer;
     if (!self)
         return;
-    liar_stop(self);
+    self->world->lie = self->world->hear = NULL;
     for (size_t i = 0; i < self->kept_count; i++)
         buffer_free(&self->kept[i].bytes);
     buffer_free(&self->altered);
+    renumber_free(&self->renumber);
     free(self);
     *pointer = NULL;
-}
-
-uint64_t liar_count(const liar_t *self)
-{
-    return self->lies;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A broker that lies: honest rules behind it, and what it tells a client is altered on the way.
- * Events vanish, are replayed, get another sender or other bytes; welcomes, leaves and joins come
- * again; roster entries name somebody else.
+ * A broker that lies (lies.def): honest rules behind it, and what it tells a client is altered on
+ * the way; or its store is set back.
  */
 #ifndef CONCLAVE_TESTS_SIMULATION_LIAR_H
 #define CONCLAVE_TESTS_SIMULATION_LIAR_H
@@ -10,15 +9,18 @@
 #include "tests/simulation/lineage.h"
 #include "tests/simulation/play.h"
 
+/* Seeds; in what manner it lies follows from the seed. */
+#define LIARS_EVERY 5
+
 typedef struct liar liar_t;
 
-/* Lies from now on. The world is borrowed. */
-liar_t *liar_new(world_t *world);
-/* Speaks the truth again. */
+/* Lies from now on, in a play of so many deeds. The world is borrowed, and counts the lies. */
+liar_t *liar_new(world_t *world, size_t deeds);
+/* A deed is about to be done, or (their number) all are. */
+void liar_before(liar_t *self, size_t deed);
+/* Tells no new lie. What was renumbered stays so, and what was lost is lost. */
 void liar_stop(liar_t *self);
 void liar_destroy(liar_t **self);
-/* The frames that it altered. */
-uint64_t liar_count(const liar_t *self);
 
 /* lied.c: what must hold all the same: no text under another's name, altered, or twice; what is
  * missing is reported. */

@@ -8,12 +8,12 @@
 #include "proto/memory.h"
 #include "tests/simulation/liar.h"
 
-/* Where a typed text stands in one client's history. */
+/* Where a typed text stands in one client's history, and as which one of its sender. */
 typedef struct {
-    uint64_t sequence, epoch;
+    uint64_t sequence, epoch, number;
 } place_t;
 
-/* A gap that it was told of: before the message of this sequence. */
+/* A gap that it was told of: before the message at this place. */
 typedef struct {
     name_t sender;
     uint64_t sequence;
@@ -27,6 +27,7 @@ typedef struct {
     gap_t *gaps;
     size_t gap_count;
     uint64_t joined;
+    bool was_warned; /* of the broker */
 } record_t;
 
 /* A text that was typed, by whom it is shown to be from, in this group, and for the first time. */
@@ -45,7 +46,7 @@ static void take_text(record_t *self, const local_line_record_t *line)
             world_fail(world, "c%zu shows \"%s\" in another group", self->client, text->text);
         if (self->places[i].sequence)
             world_fail(world, "c%zu shows \"%s\" twice", self->client, text->text);
-        self->places[i] = (place_t){line->sequence, line->epoch};
+        self->places[i] = (place_t){line->sequence, line->epoch, line->number};
         return;
     }
     world_fail(world, "c%zu shows what nobody typed: \"%.*s\"", self->client, (int)line->text.size,
@@ -66,6 +67,8 @@ static bool visit(void *context, bytes_t key, bytes_t value)
     } else if (line_is_notice(&line, NOTICE_GAP)) {
         self->gaps = mem_realloc(self->gaps, self->gap_count + 1, sizeof *self->gaps);
         self->gaps[self->gap_count++] = (gap_t){line.who, line.sequence};
+    } else if (line_is_notice(&line, NOTICE_BROKER)) {
+        self->was_warned = true;
     } else if (line_is_notice(&line, NOTICE_JOINED) &&
                name_equal(&line.who, &self->play->world->nodes[self->client].name)) {
         self->joined = line.sequence;
@@ -85,31 +88,30 @@ static uint64_t came_in(const record_t *self, lineage_t *lineage, size_t text)
     return 0;
 }
 
-/* Heard before it and after it, from the same membership of its sender: then the next one that came
- * (its sequence; 0 if not so) must tell of it. */
+/* Heard up to it and from after it on, in the same membership of its sender: then the next one that
+ * came (its place; 0 if not so) must tell of it. By the sender's own count, since a broker that
+ * lies may have given the log other numbers. */
 static uint64_t next_heard(const record_t *self, lineage_t *lineage, size_t text, uint64_t came,
-                           uint64_t sequence)
+                           uint64_t number)
 {
     bool is_counted = false;
-    uint64_t next = 0;
+    const place_t *next = NULL;
     for (size_t i = 0; i < self->play->text_count; i++) {
-        uint64_t here = self->places[i].sequence;
-        if (self->play->texts[i].client != self->play->texts[text].client || here <= self->joined ||
-            came_in(self, lineage, i) != came)
+        const place_t *here = &self->places[i];
+        if (self->play->texts[i].client != self->play->texts[text].client ||
+            here->sequence <= self->joined || came_in(self, lineage, i) != came)
             continue;
-        is_counted = is_counted || here < sequence;
-        if (here > sequence && (!next || here < next))
+        is_counted = is_counted || here->number < number;
+        if (here->number > number && (!next || here->number < next->number))
             next = here;
     }
-    return is_counted ? next : 0;
+    return is_counted && next ? next->sequence : 0;
 }
 
-/* Two events may have changed places. */
-static bool was_told(const record_t *self, const name_t *sender, uint64_t from, uint64_t to)
+static bool was_told(const record_t *self, const name_t *sender, uint64_t sequence)
 {
     for (size_t i = 0; i < self->gap_count; i++)
-        if (name_equal(&self->gaps[i].sender, sender) && self->gaps[i].sequence + 1 >= from &&
-            self->gaps[i].sequence <= to)
+        if (name_equal(&self->gaps[i].sender, sender) && self->gaps[i].sequence == sequence)
             return true;
     return false;
 }
@@ -120,16 +122,40 @@ static void check_missing(const record_t *sender, const record_t *self, lineage_
     world_t *world = self->play->world;
     for (size_t i = 0; i < self->play->text_count && !world->failure[0]; i++) {
         const typed_t *text = &self->play->texts[i];
-        uint64_t sequence = sender->places[i].sequence;
-        if (text->client != sender->client || !sequence || self->places[i].sequence ||
-            sequence <= self->joined)
+        const place_t *place = &sender->places[i];
+        if (text->client != sender->client || !place->sequence || self->places[i].sequence)
             continue;
         uint64_t came = came_in(sender, lineage, i);
-        uint64_t next = came ? next_heard(self, lineage, i, came, sequence) : 0;
-        if (next && !was_told(self, &world->nodes[sender->client].name, sequence, next))
+        uint64_t next = came ? next_heard(self, lineage, i, came, place->number) : 0;
+        if (next && !was_told(self, &world->nodes[sender->client].name, next))
             world_fail(world, "c%zu lacks \"%s\" (%llu) and was not told at %llu", self->client,
-                       text->text, (unsigned long long)sequence, (unsigned long long)next);
+                       text->text, (unsigned long long)place->sequence, (unsigned long long)next);
     }
+}
+
+/* What the broker said that it took is kept by its sender at least. */
+static void check_acked(const record_t *self)
+{
+    for (size_t i = 0; i < self->play->text_count; i++) {
+        const typed_t *text = &self->play->texts[i];
+        if (text->client == self->client && text->fate == TEXT_ACKED && !self->places[i].sequence &&
+            !memcmp(text->id, self->group->id, GROUP_ID_BYTES))
+            world_fail(self->play->world, "\"%s\" was acked, but is not in its sender's history",
+                       text->text);
+    }
+}
+
+/* A log that ends before where a client has been was set back. */
+static void check_warned(const record_t *self)
+{
+    world_t *world = self->play->world;
+    const member_core_t *core =
+        (const member_core_t *)world->nodes[self->client].cores[SIDE_MEMBER];
+    uint64_t head = world_head(world, self->group->id);
+    if (group_is_current(self->group) && session_is_ready(&core->session) && head &&
+        self->group->cursor > head && !self->was_warned)
+        world_fail(world, "c%zu stands at %llu of a log of %llu, and was not warned", self->client,
+                   (unsigned long long)self->group->cursor, (unsigned long long)head);
 }
 
 static void check_group(play_t *play, lineage_t *lineage, const uint8_t *id)
@@ -147,6 +173,10 @@ static void check_group(play_t *play, lineage_t *lineage, const uint8_t *id)
             vault_range(world->nodes[i].vaults[SIDE_MEMBER], row_key_view(&prefix), (bytes_t){0},
                         false, visit, &records[i]))
             world_fail(world, "the vault of c%zu can't be read", i);
+        if (!records[i].group)
+            continue;
+        check_acked(&records[i]);
+        check_warned(&records[i]);
     }
     for (size_t i = 0; i < clients * clients; i++) {
         const record_t *receiver = &records[i % clients];

@@ -47,7 +47,17 @@ static lineage_epoch_t *make_epoch(lineage_t *self, const uint8_t *id, uint64_t 
     return &group->epochs[number];
 }
 
-void lineage_update(lineage_t *self, const world_t *world)
+/* An admin signs one commit for an epoch, whatever it was told meanwhile. */
+static void check_only(world_t *world, const lineage_epoch_t *epoch, const recorded_t *commit)
+{
+    const buffer_t *before = &world->recorded[epoch->commit].payload;
+    if (epoch->is_recorded && (before->size != commit->payload.size ||
+                               memcmp(before->data, commit->payload.data, before->size)))
+        world_fail(world, "a second commit leads to an epoch (%llu)",
+                   (unsigned long long)commit->sequence);
+}
+
+void lineage_update(lineage_t *self, world_t *world)
 {
     for (; self->read < world->recorded_count; self->read++) {
         const recorded_t *event = &world->recorded[self->read];
@@ -56,6 +66,7 @@ void lineage_update(lineage_t *self, const world_t *world)
             continue;
         if (commit.epoch < EPOCHS_MAX) {
             lineage_epoch_t *epoch = make_epoch(self, event->group, commit.epoch + 1);
+            check_only(world, epoch, event);
             epoch->is_recorded = true;
             epoch->commit = self->read;
         }

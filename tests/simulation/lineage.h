@@ -30,7 +30,7 @@ typedef struct {
 
 void lineage_free(lineage_t *self);
 /* Takes in what was recorded since. */
-void lineage_update(lineage_t *self, const world_t *world);
+void lineage_update(lineage_t *self, world_t *world);
 /* NULL as long as a commit up to this epoch was not handed out. Lives until the next update. */
 const lineage_epoch_t *lineage_epoch(lineage_t *self, const world_t *world, const uint8_t *group,
                                      uint64_t epoch);

@@ -54,7 +54,10 @@ void report_print(const report_t *self)
     printf("faults:");
     for (unsigned i = 0; i < FAULT_COUNT; i++)
         list(&column, fault_name((fault_t)i), self->total.injected[i]);
-    list(&column, "lies", self->total.lies);
+    column = 5;
+    printf("\nlies:");
+    for (unsigned i = 0; i < LIE_COUNT; i++)
+        list(&column, lie_name((lie_t)i), self->total.lies[i]);
     column = 8;
     printf("\nactions:");
     for (unsigned i = 0; i < ACTION_COUNT; i++)

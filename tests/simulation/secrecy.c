@@ -13,26 +13,63 @@ static bool opens(group_state_t *keys, bytes_t payload)
     return !status || status == STATUS_UNPROVEN;
 }
 
+/* The first place of the commit that let it in; 0 if that was never handed out. */
+static uint64_t entrance(const world_t *world, const group_t *group)
+{
+    uint64_t first = 0;
+    for (size_t i = 0; i < world->recorded_count; i++) {
+        const recorded_t *event = &world->recorded[i];
+        commit_t commit;
+        if (memcmp(event->group, group->id, GROUP_ID_BYTES) || event->kind != EVENT_COMMIT ||
+            commit_parse(&commit, buffer_view(&event->payload)))
+            continue;
+        if (commit.epoch + 1 == group_state_epoch_added(group->keys) &&
+            (!first || event->sequence < first))
+            first = event->sequence;
+        commit_wipe(&commit);
+    }
+    return first;
+}
+
 /* All that came before it joined, with the state it holds now. */
 static void check_newcomer(world_t *world, size_t client, group_t *group)
 {
-    uint64_t first = 0; /* the commit of its own epoch added */
-    for (uint64_t sequence = 1; sequence <= group->cursor; sequence++) {
-        const recorded_t *event = world_recorded(world, group->id, sequence);
-        commit_t commit;
-        if (!event || event->kind != EVENT_COMMIT ||
-            commit_parse(&commit, buffer_view(&event->payload)))
-            continue;
-        if (commit.epoch + 1 == group_state_epoch_added(group->keys))
-            first = sequence;
-        commit_wipe(&commit);
-    }
-    for (uint64_t sequence = 1; sequence < first; sequence++) {
-        const recorded_t *event = world_recorded(world, group->id, sequence);
-        if (event && event->kind == EVENT_MESSAGE &&
-            opens(group->keys, buffer_view(&event->payload)))
+    uint64_t first = entrance(world, group);
+    for (size_t i = 0; i < world->recorded_count; i++) {
+        const recorded_t *event = &world->recorded[i];
+        if (!memcmp(event->group, group->id, GROUP_ID_BYTES) && event->sequence < first &&
+            event->kind == EVENT_MESSAGE && opens(group->keys, buffer_view(&event->payload)))
             world_fail(world, "c%zu opened what was said before it came (%llu)", client,
-                       (unsigned long long)sequence);
+                       (unsigned long long)event->sequence);
+    }
+}
+
+static bool is_of_before(bytes_t message, uint64_t epoch)
+{
+    message_header_t header;
+    bytes_t header_bytes, sealed;
+    return !message_header_parse(&header, message, &header_bytes, &sealed) && header.epoch < epoch;
+}
+
+/* What somebody who took its device's state along makes of one event; *out is the epoch in which it
+ * was out, 0 as long as it is in. After a broker was set back, those who had not heard of the new
+ * epoch may go on in the old one. */
+static void play_on(world_t *world, const loot_t *loot, group_t *group, const recorded_t *event,
+                    uint64_t *out)
+{
+    commit_outcome_t outcome = COMMIT_FOLLOWED;
+    bytes_t payload = buffer_view(&event->payload);
+    if (event->kind == EVENT_COMMIT) {
+        uint64_t next = group_state_epoch(group->keys) + 1;
+        status_t status = group_state_apply_commit(group->keys, payload, &outcome);
+        if (*out && !status && outcome == COMMIT_FOLLOWED)
+            world_fail(world, "c%zu followed a commit after it was out", loot->client);
+        if (!*out && !status && outcome == COMMIT_REMOVED_ME)
+            *out = next;
+    } else if (event->kind == EVENT_MESSAGE && opens(group->keys, payload) && *out &&
+               !(world->was_set_back && is_of_before(payload, *out))) {
+        world_fail(world, "c%zu left and opened a later message (%llu)", loot->client,
+                   (unsigned long long)event->sequence);
     }
 }
 
@@ -46,23 +83,12 @@ static void check_loot(world_t *world, const loot_t *loot)
         return;
     }
     group_t *group = member_group((member_core_t *)core, loot->group);
-    bool is_out = false;
-    for (uint64_t sequence = group->cursor + 1;; sequence++) {
-        const recorded_t *event = world_recorded(world, loot->group, sequence);
-        if (!event)
-            break;
-        commit_outcome_t outcome = COMMIT_FOLLOWED;
-        bytes_t payload = buffer_view(&event->payload);
-        if (event->kind == EVENT_COMMIT) {
-            status_t status = group_state_apply_commit(group->keys, payload, &outcome);
-            if (is_out && !status && outcome == COMMIT_FOLLOWED)
-                world_fail(world, "c%zu followed a commit after it was out", loot->client);
-            is_out = is_out || (!status && outcome == COMMIT_REMOVED_ME);
-        } else if (event->kind == EVENT_MESSAGE && opens(group->keys, payload) && is_out) {
-            world_fail(world, "c%zu left and opened a later message (%llu)", loot->client,
-                       (unsigned long long)sequence);
-        }
-    }
+    uint64_t out = 0;
+    const recorded_t *event;
+    for (uint64_t sequence = group->cursor + 1;
+         (event = world_recorded(world, loot->group, sequence, NULL)); sequence++)
+        for (; event; event = world_recorded(world, loot->group, sequence, event))
+            play_on(world, loot, group, event, &out);
     core_destroy(&core);
 }
 

@@ -11,12 +11,19 @@
 #define PHASES   (GROUP_LOST + 1)
 #define OUTCOMES (COMMIT_REFRESHED_ME + 2) /* the last one: refused */
 
+typedef enum {
+#define LIE(name, text) LIE_##name,
+#include "tests/simulation/lies.def"
+#undef LIE
+    LIE_COUNT
+} lie_t;
+
 /* Nothing but uint64_t in it: tally_add relies on it. */
 typedef struct {
     uint64_t steps, turns, simulated_ms;
     uint64_t clients, crashes, restarts;
     uint64_t texts, lines, late_lines, refusals;
-    uint64_t lies; /* frames that a lying broker altered */
+    uint64_t lies[LIE_COUNT];
     uint64_t injected[FAULT_COUNT];
     uint64_t deeds[ACTION_COUNT];
     uint64_t answered[COUNTED_VERBS][COUNTED_STATUSES]; /* by the broker */
@@ -24,6 +31,8 @@ typedef struct {
     uint64_t sessions[SESSION_STATE_COUNT][SESSION_STATE_COUNT];
     uint64_t outcomes[OUTCOMES]; /* of commits that clients applied */
 } tally_t;
+
+const char *lie_name(lie_t lie);
 
 void tally_add(tally_t *self, const tally_t *more);
 

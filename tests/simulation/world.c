@@ -103,6 +103,7 @@ void world_destroy(world_t **pointer)
     world_record_free(self);
     rules_destroy(&self->rules);
     store_destroy(&self->store);
+    store_destroy(&self->remembered);
     free(self);
     *pointer = NULL;
 }

@@ -67,8 +67,8 @@ typedef void world_screen_fn(void *context, world_t *world, size_t client,
 typedef void world_observe_fn(void *context, world_t *world, size_t client_or_broker);
 
 /* A lying broker: whether it puts other bytes (to out, which is empty) in the place of a frame for
- * a client. */
-typedef bool world_lie_fn(void *context, bytes_t frame, buffer_t *out);
+ * a client, or from it. */
+typedef bool world_lie_fn(void *context, size_t client, bytes_t frame, buffer_t *out);
 
 /* An event as the broker handed it out: what an eavesdropper with the broker's log has. */
 typedef struct {
@@ -93,10 +93,15 @@ struct world {
     void *screen_context;
     world_observe_fn *observe; /* NULL: nobody watches */
     void *observe_context;
-    world_lie_fn *lie; /* NULL: it is honest */
+    world_lie_fn *lie;  /* to a client; NULL: the truth */
+    world_lie_fn *hear; /* from a client; NULL: what was said */
     void *lie_context;
-    recorded_t *recorded; /* by group in the order of their sequence */
+    recorded_t *recorded; /* in the order in which they were first handed out */
     size_t recorded_count, recorded_capacity;
+    struct head *heads; /* of the groups' logs, as the rules last told of them */
+    size_t head_count;
+    bool was_set_back;
+    store_t *remembered; /* what the broker may be set back to; NULL: nothing */
     int64_t broker_step_ms;
     uint64_t full_until_ms;   /* the broker's disk is full until then; 0: it isn't */
     status_t register_status; /* as last answered */
@@ -131,8 +136,12 @@ void world_reopen(world_t *self, size_t client);
 bool world_fault(world_t *self, fault_t fault);
 /* How long or how far, for a fault that happens. */
 uint64_t world_fault_below(world_t *self, fault_t fault, uint64_t bound);
-/* NULL if it was never handed out. */
-const recorded_t *world_recorded(const world_t *self, const uint8_t *group, uint64_t sequence);
+/* The first event of this place in the log, or the one after `after`: a broker that was set back
+ * may have handed out several. NULL if there is none. */
+const recorded_t *world_recorded(const world_t *self, const uint8_t *group, uint64_t sequence,
+                                 const recorded_t *after);
+/* Where the group's log ends by what the broker last told somebody; 0 if it never did. */
+uint64_t world_head(const world_t *self, const uint8_t *group);
 void world_fail(world_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 void world_observe(world_t *self, size_t client_or_broker);
@@ -163,6 +172,9 @@ bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame);
 /* False if it is not sure that the account exists. */
 bool world_broker_register(world_t *self, const identity_t *identity);
 void world_broker_calm(world_t *self);
+/* Keeps a copy of the store; and puts it in the store's place, once. */
+void world_broker_remember(world_t *self);
+void world_broker_roll_back(world_t *self);
 /* What it answered is counted. */
 void world_broker_end(world_t *self);
 
@@ -174,6 +186,8 @@ void world_link_open(world_t *self, size_t client, unsigned side);
 void world_link_close(world_t *self, size_t client, unsigned side);
 void world_send_to_broker(world_t *self, size_t client, unsigned side, buffer_t *frame);
 void world_send_to_client(world_t *self, const rules_peer_t *peer, bytes_t frame, bool is_push);
+/* Whose connection it is; SIZE_MAX if it is nobody's any more. */
+size_t world_client_of(const world_t *self, uint64_t connection);
 
 /* world_trace.c: nothing is printed or kept unless the world is traced. */
 void world_trace(world_t *self, const char *who, const char *format, ...)

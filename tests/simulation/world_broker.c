@@ -70,6 +70,26 @@ static void crash(world_t *self)
         }
 }
 
+void world_broker_remember(world_t *self)
+{
+    store_destroy(&self->remembered);
+    self->remembered = store_memory_copy(self->store);
+}
+
+void world_broker_roll_back(world_t *self)
+{
+    if (!self->remembered)
+        return;
+    world_trace(self, "broker", "is set back");
+    world_broker_end(self);
+    store_destroy(&self->store);
+    self->store = self->remembered;
+    self->remembered = NULL;
+    self->full_until_ms = 0;
+    self->was_set_back = true;
+    crash(self);
+}
+
 static status_t write_faulty(world_t *self, const store_unit_t *units, size_t count)
 {
     bool is_full = self->full_until_ms != 0; /* such a write is refused before it can fail */
@@ -123,18 +143,38 @@ static void change(world_t *self)
             (int64_t)world_fault_below(self, FAULT_broker_clock, 2 * WALL_STEP_MS) - WALL_STEP_MS;
 }
 
+static void receive(world_t *self, const connection_t *from, bytes_t frame)
+{
+    rules_peer_t peer = {.id_size = 8};
+    put_u64(peer.id, from->number);
+    memcpy(peer.curve_key, from->curve_key, KEY_BYTES);
+    buffer_t heard = {0};
+    bool differs = self->hear && self->hear(self->lie_context, world_client_of(self, from->number),
+                                            frame, &heard);
+    rules_receive(self->rules, &peer, differs ? buffer_view(&heard) : frame);
+    buffer_free(&heard);
+}
+
+static void send(world_t *self, const rules_output_t *output)
+{
+    world_record(self, output->frame);
+    buffer_t lie = {0};
+    bool lies =
+        self->lie && self->lie(self->lie_context, world_client_of(self, get_u64(output->peer->id)),
+                               output->frame, &lie);
+    world_send_to_client(self, output->peer, lies ? buffer_view(&lie) : output->frame,
+                         output->pushes && !output->replies);
+    buffer_free(&lie);
+}
+
 bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
 {
     self->tally.turns++;
     change(self);
     int64_t wall_ms = 1700000000000 + (int64_t)self->now_ms + self->broker_step_ms;
     rules_begin(self->rules, (uint64_t)wall_ms, self->now_ms);
-    if (frame.size) {
-        rules_peer_t peer = {.id_size = 8};
-        put_u64(peer.id, from->number);
-        memcpy(peer.curve_key, from->curve_key, KEY_BYTES);
-        rules_receive(self->rules, &peer, frame);
-    }
+    if (frame.size)
+        receive(self, from, frame);
     rules_tick(self->rules);
     bool crashes;
     status_t status = write_units(self, &crashes);
@@ -145,14 +185,8 @@ bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
     }
     rules_finish(self->rules, status);
     rules_output_t output;
-    while (rules_next_output(self->rules, &output)) {
-        world_record(self, output.frame);
-        buffer_t lie = {0};
-        bool lies = self->lie && self->lie(self->lie_context, output.frame, &lie);
-        world_send_to_client(self, output.peer, lies ? buffer_view(&lie) : output.frame,
-                             output.pushes && !output.replies);
-        buffer_free(&lie);
-    }
+    while (rules_next_output(self->rules, &output))
+        send(self, &output);
     world_observe(self, WORLD_BROKER);
     return !status;
 }

@@ -143,6 +143,15 @@ void world_send_to_broker(world_t *self, size_t client, unsigned side, buffer_t 
         maybe_cut(self, client, side);
 }
 
+size_t world_client_of(const world_t *self, uint64_t connection)
+{
+    for (size_t client = 0; client < self->options.clients; client++)
+        for (unsigned side = 0; side < SIDES; side++)
+            if (self->nodes[client].links[side].number == connection)
+                return client;
+    return SIZE_MAX;
+}
+
 void world_send_to_client(world_t *self, const rules_peer_t *peer, bytes_t frame, bool is_push)
 {
     uint64_t number = peer->id_size == 8 ? get_u64(peer->id) : 0;
