@@ -4,9 +4,7 @@
 #include "broker/tracer/tracer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct {
     FILE *out;
@@ -22,17 +20,10 @@ static bool record_steps(void *context, const trace_record_t *steps, size_t coun
     return !self->is_broken;
 }
 
-/* Names and times are nobody else's business: 0600. An existing file is left alone. */
-static FILE *open_new(const char *path)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    return fd < 0 ? NULL : fdopen(fd, "wb");
-}
-
 int command_record(const tracer_options_t *options)
 {
     const char *path = options->arguments[0];
-    recorder_t recorder = {.out = open_new(path)};
+    recorder_t recorder = {.out = tracer_create(path)};
     if (!recorder.out) {
         tracer_complain("%s: %s", path, strerrordesc_np(errno));
         return TRACER_FAILED;

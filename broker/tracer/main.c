@@ -21,6 +21,7 @@ typedef struct {
 static const command_t commands[] = {
     {"watch", command_watch, 0, "watch"},
     {"record", command_record, 1, "record FILE"},
+    {"perfetto", command_perfetto, 1, "perfetto FILE"},
     {"keygen", command_keygen, 1, "keygen FILE"},
 };
 
@@ -31,6 +32,7 @@ static const char help_text[] =
     "Commands:\n"
     "  watch               steps as they happen, a line each\n"
     "  record FILE         steps into a new file, to be read with --from\n"
+    "  perfetto FILE       steps into a new file for Perfetto (ui.perfetto.dev)\n"
     "  keygen FILE         make an operator's key, for brokers elsewhere\n"
     "\n"
     "Which broker:\n"

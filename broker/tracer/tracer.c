@@ -3,6 +3,7 @@
 #include "broker/tracer/tracer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,12 @@ bool tracer_flush(void)
     if (errno != EPIPE)
         tracer_complain("can't write: %s", strerrordesc_np(errno));
     return false;
+}
+
+FILE *tracer_create(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return fd < 0 ? NULL : fdopen(fd, "wb");
 }
 
 int tracer_exit_for(status_t status)

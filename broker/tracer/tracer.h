@@ -29,6 +29,7 @@ typedef struct {
 /* Each prints what is wrong to standard error. */
 int command_watch(const tracer_options_t *options);
 int command_record(const tracer_options_t *options);
+int command_perfetto(const tracer_options_t *options);
 int command_keygen(const tracer_options_t *options);
 
 /* --- What commands share --------------------------------------------------------------------- */
@@ -46,6 +47,10 @@ typedef bool tracer_take_t(void *context, const trace_record_t *steps, size_t co
 /* Until the recording ends, the time is over, a signal comes, or take says so. Says on standard
  * error how many steps were lost. */
 int tracer_for_each(const tracer_options_t *options, tracer_take_t *take, void *context);
+
+/* A new file for names and times, which are nobody else's business: 0600. NULL, with errno set: an
+ * existing file is left alone. */
+FILE *tracer_create(const char *path);
 
 /* A line on standard error: "conclave-trace: ...". Text from elsewhere must be printable. */
 __attribute__((format(printf, 1, 2))) void tracer_complain(const char *format, ...);
