@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 # Conclave. `make demo` shows a conversation, `make test` proves it; both install what they need.
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 SAN ?=
 BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
@@ -82,14 +83,19 @@ $(BUILD)/%.5: %.5.scd
 $(BUILD)/%.1: %.1.scd
 	@mkdir -p $(@D)
 	scdoc <$< >$@
-# Manual pages need scdoc; without it they are left out.
+# Manual pages need scdoc; without it they are left out. A config file that is there stays.
 install: all $(if $(shell command -v scdoc),man)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/doc/conclave
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/man/man5 share/man/man8 share/doc/conclave \
+		lib/systemd/system lib/sysusers.d) $(DESTDIR)$(SYSCONFDIR)/conclave
 	install -m 755 $(BUILD)/conclaved $(BUILD)/conclave-trace $(BUILD)/conclave $(DESTDIR)$(PREFIX)/bin
 	for page in $(wildcard $(MAN)); do \
 		install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; done
 	install -m 644 README.md LICENSE proto/PROTOCOL.md proto/SECURITY.md $(DESTDIR)$(PREFIX)/share/doc/conclave
+	sed 's|/usr/local/|$(PREFIX)/|; s|/etc/conclave|$(SYSCONFDIR)/conclave|' broker/conclaved.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/conclaved.service
+	install -m 644 broker/conclaved.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/conclaved.conf
+	[ -e $(DESTDIR)$(SYSCONFDIR)/conclave/conclaved.conf ] || \
+		install -m 644 broker/conclaved.conf $(DESTDIR)$(SYSCONFDIR)/conclave
 
 .PHONY: format clean
 format:

@@ -9,6 +9,7 @@
 #include "broker/private_file.h"
 #include "broker/reload.h"
 #include "broker/router.h"
+#include "broker/service.h"
 #include "broker/store/store_rocksdb.h"
 #include "broker/zap.h"
 
@@ -45,6 +46,8 @@ typedef struct {
     zactor_t *monitor;
     router_socket_t socket;
     router_options_t router;
+    service_t service;
+    char url[URL_BYTES + 1];
     log_level_t level_before_debug;
     drain_guard_t *drain_guard; /* from the signal to stop on */
     counters_t operator_counters;
@@ -257,7 +260,7 @@ static status_t listen_all(broker_t *self, char *url, size_t size)
 /* The first address is the one that clients on this machine are told. */
 static status_t announce(broker_t *self)
 {
-    char url[URL_BYTES + 1];
+    char *url = self->url;
     status_t status = listen_all(self, url, URL_BYTES);
     if (status != STATUS_OK) {
         return status;
@@ -311,6 +314,7 @@ static void begin_drain(broker_t *self)
     counter_add(&self->counters.draining, 1);
     LOG(self->log, LEVEL_INFO, log_event("stopping"),
         log_count("drain_seconds", self->options->drain_seconds));
+    service_stopping(&self->service, self->options->drain_seconds);
     self->drain_guard = drain_guard_new(self->signal_fd, self->options->drain_seconds * SECOND_MS,
                                         drain_is_over, self);
     if (!self->drain_guard) {
@@ -322,6 +326,7 @@ static void begin_drain(broker_t *self)
 static void reload(broker_t *self)
 {
     const options_t *options = self->options;
+    service_reloading(&self->service);
     if (reload_options(self->options, self->log)) {
         log_set_level(self->log, (log_level_t)options->log_level);
         rules_set_lifetimes(self->rules, options->idle_seconds * SECOND_MS,
@@ -329,6 +334,7 @@ static void reload(broker_t *self)
         store_rocksdb_set_reserve(self->store, reserve_bytes(options));
         self->router.report_ms = options->report_minutes * MINUTE_MS;
     }
+    service_ready(&self->service, self->url);
 }
 
 /* Debug and back. It counts as a setting, so a reload takes it back to what the file says. */
@@ -365,11 +371,16 @@ static status_t serve(broker_t *self)
                                       .log = self->log,
                                       .trace = self->trace,
                                       .calls = self->calls,
+                                      .service = &self->service,
                                       .signal_fd = self->signal_fd,
                                       .on_signal = on_signal,
                                       .signal_context = self,
                                       .report_ms = self->options->report_minutes * MINUTE_MS};
-    return router_run(&self->router);
+    service_open(&self->service, self->log);
+    service_ready(&self->service, self->url);
+    status_t status = router_run(&self->router);
+    service_close(&self->service);
+    return status;
 }
 
 status_t broker_run(options_t *options, log_t *log, int signal_fd, void (*leave)(void))

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct log {
     log_format_t format;
     atomic_uint level; /* log_level_t */
     bool is_coloured;
+    bool has_prefix;       /* <N>: syslog's severity, as the journal wants it */
     pthread_mutex_t mutex; /* guards bursts */
     burst_t bursts[BURST_EVENTS];
 };
@@ -39,8 +41,9 @@ typedef struct {
 } line_t;
 
 const char *const log_level_names[] = {"error", "warn", "info", "debug", NULL};
-const char *const log_format_names[] = {"text", "json", NULL};
+const char *const log_format_names[] = {"text", "json", "journal", NULL};
 
+static const char *const level_prefixes[] = {"<3>", "<4>", "<6>", "<7>"};
 static const char *const level_colours[] = {"\033[31m", "\033[33m", "\033[32m", "\033[2m"};
 
 log_field_t log_event(const char *name)
@@ -74,14 +77,28 @@ log_field_t log_errno(const char *key, int error)
     return (log_field_t){.key = key, .text = text ? text : "unknown error"};
 }
 
+/* systemd says which device and inode its stream is (systemd.exec(5)). */
+static bool is_journal(int fd)
+{
+    struct stat about;
+    char name[64];
+    const char *stream = getenv("JOURNAL_STREAM");
+    if (!stream || fstat(fd, &about) != 0) {
+        return false;
+    }
+    snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino);
+    return strcmp(name, stream) == 0;
+}
+
 log_t *log_new(int fd, log_format_t format, log_level_t level)
 {
     log_t *self = mem_zalloc(1, sizeof *self);
     const char *no_color = getenv("NO_COLOR");
     self->fd = fd;
-    self->format = format;
+    self->has_prefix = format == LOG_JOURNAL || is_journal(fd);
+    self->format = self->has_prefix && format == LOG_TEXT ? LOG_JOURNAL : format;
     atomic_init(&self->level, level);
-    self->is_coloured = format == LOG_TEXT && isatty(fd) && !(no_color && *no_color);
+    self->is_coloured = self->format == LOG_TEXT && isatty(fd) && !(no_color && *no_color);
     pthread_mutex_init(&self->mutex, NULL);
     return self;
 }
@@ -193,6 +210,13 @@ static void line_start(line_t *line, const log_t *self, log_level_t level, const
     gmtime_r(&now.tv_sec, &utc);
     size_t size = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(stamp + size, sizeof stamp - size, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    if (self->has_prefix) {
+        line_text(line, level_prefixes[level]);
+    }
+    if (self->format == LOG_JOURNAL) {
+        line_escaped(line, event);
+        return;
+    }
     if (self->format == LOG_JSON) {
         line_text(line, "{\"time\":\"");
         line_text(line, stamp);

@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 typedef enum { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG } log_level_t;
-typedef enum { LOG_TEXT, LOG_JSON } log_format_t;
+/* LOG_JOURNAL: text without time and level, which systemd's journal knows from a prefix. */
+typedef enum { LOG_TEXT, LOG_JSON, LOG_JOURNAL } log_format_t;
 
 /* Their names in the order of the values, and a NULL. */
 extern const char *const log_level_names[];
@@ -42,7 +43,8 @@ log_field_t log_errno(const char *key, int error);
 typedef struct log log_t;
 
 /* Writes to `fd`, which stays the caller's. Text is coloured if fd is a terminal and NO_COLOR is
-   not set. Never NULL. */
+   not set. If fd is the journal ($JOURNAL_STREAM), text is LOG_JOURNAL, and JSON has its prefix.
+   Never NULL. */
 log_t *log_new(int fd, log_format_t format, log_level_t level);
 void log_destroy(log_t **self);
 

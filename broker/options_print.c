@@ -33,7 +33,7 @@ static void print_help_row(const option_row_t *row, FILE *out)
     char head[64];
     snprintf(head, sizeof head, "  --%s%s%s", row->name, row->argument ? " " : "",
              row->argument ? row->argument : "");
-    fprintf(out, "%-*s", HELP_COLUMN, head);
+    fprintf(out, "%-*s%s", HELP_COLUMN, head, strlen(head) < HELP_COLUMN ? "" : "\n" HELP_INDENT);
     print_lines(out, row->help, HELP_INDENT);
     if (*row->initial) {
         print_default(row, out);

@@ -287,6 +287,8 @@ static void report_when_due(router_t *self)
 static long poll_timeout_ms(const router_t *self)
 {
     uint64_t until = self->now_ms + POLL_MAX_MS;
+    uint64_t ping = self->with->service ? service_next_ping(self->with->service) : UINT64_MAX;
+    until = ping < until ? ping : until;
     if (!writer_is_busy(self->writer)) {
         uint64_t tick = rules_next_tick(self->with->rules);
         until = tick < until ? tick : until;
@@ -363,6 +365,9 @@ status_t router_run(const router_options_t *options)
             go_on(&self);
         }
         report_when_due(&self);
+        if (options->service) {
+            service_alive(options->service, self.now_ms);
+        }
     }
     drain(&self);
     router_report(options->log, options->counters, self.rules_counters);

@@ -7,6 +7,7 @@
 #include "broker/router_calls.h"
 #include "broker/router_socket.h"
 #include "broker/rules/rules.h"
+#include "broker/service.h"
 #include "broker/signals.h"
 #include "broker/trace/hub.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     log_t *log;
     trace_hub_t *trace;    /* NULL: nobody ever listens */
     router_calls_t *calls; /* NULL: nobody calls. Closed when router_run returns */
+    service_t *service;    /* NULL: no service manager */
     int signal_fd;         /* of signals_open */
     router_signal_t *on_signal;
     void *signal_context;

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -157,6 +159,44 @@ static void test_repeated_warnings_are_limited(void **state)
     assert_int_equal(count_of(lines, "error_event"), LOG_BURST * 2);
 }
 
+static void test_the_journal_gets_prefixes(void **state)
+{
+    pipe_t pipe;
+    struct stat about;
+    char stream[64];
+    (void)state;
+    pipe_open(&pipe);
+    assert_int_equal(fstat(pipe.fds[1], &about), 0);
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)about.st_dev, (uintmax_t)about.st_ino);
+    /* Explicit; then by the journal's own stream; then with another's. */
+    log_t *logs[5];
+    logs[0] = log_new(pipe.fds[1], LOG_JOURNAL, LEVEL_DEBUG);
+    setenv("JOURNAL_STREAM", stream, 1);
+    logs[1] = log_new(pipe.fds[1], LOG_TEXT, LEVEL_DEBUG);
+    logs[2] = log_new(pipe.fds[1], LOG_JSON, LEVEL_DEBUG);
+    setenv("JOURNAL_STREAM", "1:1", 1);
+    logs[3] = log_new(pipe.fds[1], LOG_TEXT, LEVEL_DEBUG);
+    unsetenv("JOURNAL_STREAM");
+    logs[4] = log_new(pipe.fds[1], LOG_JSON, LEVEL_DEBUG);
+    for (log_level_t level = LEVEL_ERROR; level <= LEVEL_DEBUG; level++) {
+        LOG(logs[0], level, log_event("one"), log_text("key", "<0>\nx"));
+        LOG(logs[1], level, log_event("two"));
+    }
+    for (size_t i = 2; i < 5; i++) {
+        LOG(logs[i], LEVEL_INFO, log_event("three"));
+    }
+    for (size_t i = 0; i < 5; i++) {
+        log_destroy(&logs[i]);
+    }
+    const char *lines = pipe_read(&pipe);
+    const char *wanted = "<3>one key=\"<0>\\u000ax\"\n<3>two\n<4>one key=\"<0>\\u000ax\"\n<4>two\n"
+                         "<6>one key=\"<0>\\u000ax\"\n<6>two\n<7>one key=\"<0>\\u000ax\"\n<7>two\n"
+                         "<6>{\"time\":";
+    assert_memory_equal(lines, wanted, strlen(wanted));
+    assert_int_equal(count_of(lines, "\n2"), 1);
+    assert_int_equal(count_of(lines, "\n{\"time\""), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_long_lines_stay_whole),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_repeated_warnings_are_limited),
+        cmocka_unit_test(test_the_journal_gets_prefixes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

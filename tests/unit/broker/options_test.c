@@ -200,7 +200,7 @@ static void test_each_error_is_told_with_its_line(void **state)
             "from 0 to 100000000\n");
     refused("log-level = loud\nlog-format =\nlisten = udp://x:1\ndata = \"/srv\"\n",
             "1: key 'log-level': can't be 'loud'; allowed: error, warn, info or debug\n"
-            "2: key 'log-format': can't be ''; allowed: text or json\n"
+            "2: key 'log-format': can't be ''; allowed: text, json or journal\n"
             "3: key 'listen': can't be 'udp://x:1'; allowed: tcp://HOST:PORT or tcp://HOST:*, 16 "
             "at most\n"
             "4: key 'data': can't be '\"/srv\"'; allowed: DIR: 1 to 4095 bytes, without quotes\n");
