@@ -220,20 +220,32 @@ static void admin_frame(core_t *base, moment_t now, bytes_t frame, effects_t *ef
     end(self);
 }
 
+/* Who it is by what was signed and by the own roster, not by what the broker says. */
+static mail_waiting_t waiting_of(const admin_group_t *group, const duty_t *duty)
+{
+    mail_waiting_t entry = {.name = duty->name, .task = duty->task, .since_ms = duty->since_ms};
+    join_t join;
+    leave_t leave;
+    const roster_member_t *member = NULL;
+    if (duty->task == TASK_JOINS && !join_request_parse(&join, buffer_view(&duty->bytes))) {
+        entry.name = join.name;
+        memcpy(entry.identity_key, join.identity_key, KEY_BYTES);
+    }
+    if (duty->task == TASK_LEAVES && !leave_parse(&leave, buffer_view(&duty->bytes)))
+        member = roster_table_get(holder_roster(group->holder), leaf_index(leave.leaf));
+    if (member) {
+        entry.name = member->name;
+        memcpy(entry.identity_key, member->identity_key, KEY_BYTES);
+    }
+    return entry;
+}
+
 static void tell_waiting(admin_core_t *self, const mail_t *question)
 {
     const admin_group_t *group = admin_group(self, question->group);
     buffer_t list = {0};
     for (size_t i = 0; group && i < group->duty_count && i < 256; i++) {
-        const duty_t *duty = &group->duties[i];
-        mail_waiting_t entry = {.name = duty->name, .task = duty->task, .since_ms = duty->since_ms};
-        const roster_member_t *member =
-            roster_table_find(holder_roster(group->holder), &duty->name);
-        join_t join;
-        if (duty->task == TASK_JOINS && !join_request_parse(&join, buffer_view(&duty->bytes)))
-            memcpy(entry.identity_key, join.identity_key, KEY_BYTES);
-        else if (member)
-            memcpy(entry.identity_key, member->identity_key, KEY_BYTES);
+        mail_waiting_t entry = waiting_of(group, &group->duties[i]);
         mail_waiting_write(&entry, &list);
     }
     mail_t mail = {.kind = MAIL_WAITING,

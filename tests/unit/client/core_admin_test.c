@@ -8,6 +8,7 @@
 #include "client/core/mail.h"
 #include "client/keys/holder.h"
 #include "proto/commit.h"
+#include "proto/requests.h"
 #include "proto/statement.h"
 
 typedef struct {
@@ -271,6 +272,120 @@ static void test_only_who_leaves_can_say_so(void **state)
     }
 }
 
+/* As round_of, with several joins. */
+static void round_of_joins(room_t *self, pending_join_record_t *joins, size_t count)
+{
+    peer_answer(&self->ada, VERB_poll_leaves, STATUS_OK, &(poll_leaves_reply_t){0});
+    peer_answer(&self->ada, VERB_poll_joins, STATUS_OK,
+                &(poll_joins_reply_t){.joins = {joins, count}});
+}
+
+/* A request with a prekey that nothing can be sealed to, then bob's, then bob's once more. */
+static void test_a_bad_request_stops_no_other(void **state)
+{
+    room_t *self = *state;
+    created(self);
+    buffer_t good = {0}, bad = {0}, again = {0};
+    pending_join_record_t joins[3];
+    bob_asks(self, &good, &joins[1]);
+    bob_asks(self, &again, &joins[2]);
+    identity_t *eve = peer_identity("eve");
+    join_t parsed;
+    assert_int_equal(join_request_parse(&parsed, buffer_view(&good)), STATUS_OK);
+    buffer_append(&bad, good.data, good.size);
+    uint8_t *prekey = memmem(bad.data, bad.size, parsed.prekey, KEY_BYTES);
+    assert_non_null(prekey);
+    memset(prekey, 0, KEY_BYTES);
+    joins[0] = joins[1];
+    joins[0].name = *identity_name(eve);
+    joins[0].request = buffer_view(&bad);
+    round_of_joins(self, joins, 3);
+    assert_int_not_equal(asked_commit(self, VERB_commit, &self->commit), 0);
+    commit_t commit;
+    assert_int_equal(commit_parse(&commit, buffer_view(&self->commit)), STATUS_OK);
+    assert_int_equal(commit.add_count, 1);
+    assert_true(name_equal(&commit.adds[0].name, identity_name(self->bob)));
+    commit_wipe(&commit);
+    identity_destroy(&eve);
+    buffer_free(&good);
+    buffer_free(&bad);
+    buffer_free(&again);
+}
+
+/* Asked what waits, the core names one thing. */
+static void expect_waiting(room_t *self, uint64_t task, const identity_t *who)
+{
+    mail_t question = {.kind = MAIL_PENDING, .number = 7};
+    memcpy(question.group, self->group, GROUP_ID_BYTES);
+    mail_in(&self->ada, &question);
+    bool is_told = false;
+    for (size_t i = 0; i < self->ada.mail.count; i++) {
+        mail_t mail;
+        assert_int_equal(mail_read(&mail, buffer_view(&self->ada.mail.items[i].bytes)), STATUS_OK);
+        if (mail.kind != MAIL_WAITING)
+            continue;
+        assert_int_equal(mail.number, 7);
+        reader_t in = reader_of(mail.bytes.data, mail.bytes.size);
+        mail_waiting_t entry;
+        assert_true(mail_waiting_read(&entry, &in));
+        assert_string_equal(entry.name.text, identity_name(who)->text);
+        assert_int_equal(entry.task, task);
+        assert_memory_equal(entry.identity_key, identity_key(who), KEY_BYTES);
+        assert_false(mail_waiting_read(&entry, &in));
+        is_told = true;
+    }
+    assert_true(is_told);
+}
+
+/* By the name that the request is signed for, whatever the broker calls it. */
+static void test_who_waits_is_told_by_the_requests_name(void **state)
+{
+    room_t *self = *state;
+    created(self);
+    buffer_t request = {0};
+    pending_join_record_t join;
+    bob_asks(self, &request, &join);
+    assert_int_equal(name_parse(&join.name, "carol"), STATUS_OK);
+    round_of_joins(self, &join, 1);
+    expect_waiting(self, TASK_JOINS, self->bob);
+    buffer_free(&request);
+}
+
+/* Who leaves is whoever holds the leaf. */
+static void test_a_leave_that_waits_is_told_by_its_leaf(void **state)
+{
+    room_t *self = *state;
+    created(self);
+    buffer_t statement = {0};
+    identity_make_leave(self->bob, self->group, 0, 1, &statement); /* ada's leaf */
+    pending_leave_record_t leave = {.name = *identity_name(self->bob),
+                                    .statement = buffer_view(&statement)};
+    memcpy(leave.group, self->group, GROUP_ID_BYTES);
+    round_of(self, NULL, &leave);
+    expect_waiting(self, TASK_LEAVES, self->ada.identity);
+    buffer_free(&statement);
+}
+
+static void test_rubbish_from_the_other_core_is_ignored(void **state)
+{
+    room_t *self = *state;
+    created(self);
+    static const uint8_t rubbish[] = {0xff, 1, 2};
+    effects_t effects = {0};
+    self->ada.core->ops->mail(self->ada.core, self->ada.now, (bytes_t){rubbish, sizeof rubbish},
+                              &effects);
+    peer_take(&self->ada, &effects);
+    mail_in(&self->ada, &(mail_t){.kind = MAIL_CREATED}); /* not for an admin */
+    assert_int_equal(mail_out(&self->ada, MAIL_ALARM), STATUS_INVALID);
+    assert_int_equal(self->ada.fatal, STATUS_OK);
+    buffer_t request = {0};
+    pending_join_record_t join;
+    bob_asks(self, &request, &join);
+    round_of(self, &join, NULL);
+    assert_int_not_equal(asked_commit(self, VERB_commit, &self->commit), 0);
+    buffer_free(&request);
+}
+
 /* Only the member side, which verifies what it is told, makes the tree go. */
 static void test_a_refusal_does_not_erase_the_tree(void **state)
 {
@@ -320,6 +435,10 @@ int main(void)
         ROOM_TEST(test_another_winner_is_a_fork),
         ROOM_TEST(test_what_does_not_verify_is_not_served),
         ROOM_TEST(test_only_who_leaves_can_say_so),
+        ROOM_TEST(test_a_bad_request_stops_no_other),
+        ROOM_TEST(test_who_waits_is_told_by_the_requests_name),
+        ROOM_TEST(test_a_leave_that_waits_is_told_by_its_leaf),
+        ROOM_TEST(test_rubbish_from_the_other_core_is_ignored),
         ROOM_TEST(test_a_refusal_does_not_erase_the_tree),
         ROOM_TEST(test_pass_ends_when_both_polls_did),
     };
