@@ -114,25 +114,6 @@ static status_t build(const admin_core_t *self, const admin_group_t *group, cons
     return commit_build(group->holder, self->identity, &plan, out);
 }
 
-/* Drops the requests that can't be served even alone (a prekey that nothing can be sealed to), so
- * that one bad request never stops the others. */
-static void keep_buildable(const admin_core_t *self, const admin_group_t *group, choice_t *choice)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < choice->add_count; i++) {
-        choice_t *one = mem_zalloc(1, sizeof *one);
-        *one = *choice;
-        one->adds[0] = choice->adds[i];
-        one->add_count = 1;
-        prepared_commit_t *trial = NULL; /* never leaves this function */
-        if (!build(self, group, one, &trial))
-            choice->adds[kept++] = choice->adds[i];
-        prepared_commit_destroy(&trial);
-        free(one);
-    }
-    choice->add_count = kept;
-}
-
 static void store_prepared(admin_core_t *self, const admin_group_t *group)
 {
     row_key_t key = row_key_of_group(ROW_COMMIT, group->id);
@@ -160,11 +141,6 @@ void admin_serve(admin_core_t *self, admin_group_t *group)
     status_t status = STATUS_NOT_FOUND;
     if (choice->add_count || choice->removal_count)
         status = build(self, group, choice, &group->prepared);
-    if (status == STATUS_BAD_KEY && choice->add_count) {
-        keep_buildable(self, group, choice);
-        if (choice->add_count || choice->removal_count)
-            status = build(self, group, choice, &group->prepared);
-    }
     if (status == STATUS_TREE_FULL && choice->removal_count) {
         choice->add_count = 0; /* who leaves makes room for the next one */
         status = build(self, group, choice, &group->prepared);

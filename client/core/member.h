@@ -259,7 +259,6 @@ MUST_CHECK status_t pin_row_read(pin_t *pin, bytes_t bytes);
 
 /* member_roster.c: who is proven, and events of those who aren't yet. */
 known_member_t *group_known(group_t *group, uint32_t leaf);
-known_member_t *group_known_named(group_t *group, const name_t *name);
 known_member_t *member_know(member_core_t *self, group_t *group, const roster_member_t *entry,
                             bool is_new);
 void member_known_save(member_core_t *self, group_t *group, const known_member_t *known);

@@ -30,14 +30,6 @@ known_member_t *group_known(group_t *group, uint32_t leaf)
                                                                           : NULL;
 }
 
-known_member_t *group_known_named(group_t *group, const name_t *name)
-{
-    for (size_t i = 0; i < group->known_count; i++)
-        if (name_equal(&group->known[i].entry.name, name))
-            return &group->known[i];
-    return NULL;
-}
-
 void member_known_save(member_core_t *self, group_t *group, const known_member_t *known)
 {
     row_key_t key = row_key_of_group(ROW_MEMBER, group->id);

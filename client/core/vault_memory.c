@@ -189,15 +189,6 @@ vault_t *vault_memory_copy(const vault_t *base)
     return copy;
 }
 
-bool vault_memory_contains(const vault_t *base, bytes_t bytes)
-{
-    const vault_memory_t *self = (const vault_memory_t *)base;
-    for (size_t i = 0; i < self->count; i++)
-        if (memmem(self->rows[i].value.data, self->rows[i].value.size, bytes.data, bytes.size))
-            return true;
-    return false;
-}
-
 size_t vault_memory_count(const vault_t *base)
 {
     return ((const vault_memory_t *)base)->count;

@@ -15,8 +15,6 @@ void vault_memory_fail_apply(vault_t *self, unsigned after);
 /* A copy of all that is stored: a backup, to be restored in a test. */
 vault_t *vault_memory_copy(const vault_t *self);
 
-/* True if these bytes stand in any stored value: tests ask it about secrets. */
-bool vault_memory_contains(const vault_t *self, bytes_t bytes);
 size_t vault_memory_count(const vault_t *self);
 
 #endif

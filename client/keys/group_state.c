@@ -41,12 +41,6 @@ uint64_t group_state_epoch_added(const group_state_t *self)
     return self->epoch_added;
 }
 
-void group_state_set_epoch_added(group_state_t *self, uint64_t epoch)
-{
-    self->epoch_added = epoch;
-    self->is_dirty = true;
-}
-
 leaf_index_t group_state_leaf(const group_state_t *self)
 {
     return self->path.leaf;

@@ -32,7 +32,6 @@ const uint8_t *group_state_group(const group_state_t *self); /* GROUP_ID_BYTES *
 const name_t *group_state_group_name(const group_state_t *self);
 uint64_t group_state_epoch(const group_state_t *self);
 uint64_t group_state_epoch_added(const group_state_t *self);
-void group_state_set_epoch_added(group_state_t *self, uint64_t epoch);
 leaf_index_t group_state_leaf(const group_state_t *self); /* own */
 unsigned group_state_depth(const group_state_t *self);
 const uint8_t *group_state_transcript(const group_state_t *self);  /* HASH_BYTES */
