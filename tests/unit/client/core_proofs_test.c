@@ -67,20 +67,22 @@ static int tear_down_den(void **state)
     return tear_down(state);
 }
 
-static void carol_seals(den_t *self, const char *text, uint64_t number, buffer_t *out)
+/* As carol's device would, signed by whoever holds it. */
+static void carol_seals(den_t *self, const identity_t *signer, const char *text, uint64_t number,
+                        buffer_t *out)
 {
     buffer_t content = {0};
     assert_int_equal(text_content_write(5, text_of(text), &content), STATUS_OK);
-    assert_int_equal(group_state_seal(self->carol_keys, self->carol, MESSAGE_TYPE_TEXT, number,
-                                      buffer_view(&content), out, NULL),
-                     STATUS_OK);
+    message_body_t body = {
+        .type = MESSAGE_TYPE_TEXT, .number = number, .content = buffer_view(&content)};
+    assert_int_equal(group_state_seal(self->carol_keys, signer, &body, out, NULL), STATUS_OK);
     buffer_wipe(&content);
 }
 
 static void carol_says(den_t *self, const char *text, uint64_t number)
 {
     buffer_t sealed = {0};
-    carol_seals(self, text, number, &sealed);
+    carol_seals(self, self->carol, text, number, &sealed);
     push_event(&self->room, ++self->room.sequence, EVENT_MESSAGE, "carol", buffer_view(&sealed));
     buffer_free(&sealed);
 }
@@ -165,7 +167,8 @@ static void test_a_leave_is_believed_once_its_leaf_is_proven(void **state)
     prove_carol(self);
     expect_line(room, "!left", NULL);
     buffer_t sealed = {0};
-    carol_seals(self, "and another thing", 1, &sealed); /* whoever has left isn't heard */
+    carol_seals(self, self->carol, "and another thing", 1,
+                &sealed); /* whoever has left isn't heard */
     push_event(room, ++room->sequence, EVENT_MESSAGE, "carol", buffer_view(&sealed));
     expect_line(room, "!undecryptable", NULL);
     buffer_free(&sealed);
@@ -188,15 +191,11 @@ static void test_a_message_that_another_signed_stays_a_placeholder(void **state)
 {
     den_t *self = *state;
     identity_t *mallory = peer_identity("mallory");
-    buffer_t content = {0}, sealed = {0};
-    assert_int_equal(text_content_write(5, text_of("carol here"), &content), STATUS_OK);
-    assert_int_equal(group_state_seal(self->carol_keys, mallory, MESSAGE_TYPE_TEXT, 1,
-                                      buffer_view(&content), &sealed, NULL),
-                     STATUS_OK);
+    buffer_t sealed = {0};
+    carol_seals(self, mallory, "carol here", 1, &sealed);
     push_event(&self->room, ++self->room.sequence, EVENT_MESSAGE, "carol", buffer_view(&sealed));
     prove_carol(self);
     expect_line(&self->room, "!undecryptable", NULL);
-    buffer_free(&content);
     buffer_free(&sealed);
     identity_destroy(&mallory);
 }

@@ -29,7 +29,7 @@ static void test_broken_requests_are_answered_with_why(void **state)
     room_t *self = *state;
     buffer_t frame = {0};
     local_send_request_t body = {.name = *holder_group_name(self->holder), .text = text_of("cut")};
-    local_write_request(&frame, LOCAL_VERB_send, 61, &body);
+    local_write_request(&frame, LOCAL_VERB_send, 61, NULL, &body);
     size_t told = 0;
     for (size_t size = 0; size < frame.size; size++) {
         frames_wipe(&self->bob.screens);
