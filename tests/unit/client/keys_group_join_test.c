@@ -58,8 +58,16 @@ static void test_forged_welcomes(void **unused)
     identity_make_join_request(bob->identity, holder_group(one.holder),
                                holder_transcript(one.holder), &bob->request, &unused_prekey);
     assert_status(try_welcome(bob, buffer_view(&welcome), buffer_view(&commit)), BAD_WELCOME);
-    buffer_free(&request);
+    buffer_free(&bob->request);
+    bob->request = request;
     bob->prekey = prekey;
+    /* somebody else with all that is bob's but his identity; a request that is none */
+    person_t thief = *bob;
+    thief.identity = one.people[2]->identity;
+    assert_status(try_welcome(&thief, buffer_view(&welcome), buffer_view(&commit)), BAD_WELCOME);
+    thief.identity = bob->identity;
+    thief.request.size--;
+    assert_status(try_welcome(&thief, buffer_view(&welcome), buffer_view(&commit)), BAD_JOIN);
     buffer_free(&welcome);
     buffer_free(&commit);
     group_stop(&one);
@@ -90,6 +98,12 @@ static void test_unsigned_welcome(void **unused)
             assert_int_equal(status, STATUS_BAD_SIGNATURE);
         buffer_free(&forged);
     }
+    buffer_t longer = {0};
+    plain[size] = 0; /* a byte more than was signed */
+    crypto_box_seal(buffer_extend(&longer, welcome->size + 1), plain, size + 1, prekey);
+    assert_status(try_welcome(bob, buffer_view(&longer), buffer_view(&self.last->commit)),
+                  BAD_WELCOME);
+    buffer_free(&longer);
     group_stop(&self);
 }
 

@@ -139,6 +139,54 @@ static void test_wrong_inner_parts(void **unused)
     group_stop(&self);
 }
 
+/* Signed by the admin, and still not to be followed. */
+static void test_contradictory_commits(void **unused)
+{
+    (void)unused;
+    group_t self;
+    group_start(&self);
+    prepared_commit_t *prepared = empty_commit(&self);
+    commit_t commit;
+    assert_status(commit_parse(&commit, buffer_view(&prepared->commit)), OK);
+    buffer_t bytes = {0};
+
+    commit.depth--; /* trees never shrink */
+    resign(&self, &commit, &bytes);
+    assert_status(try_commit(reader(&self), buffer_view(&bytes)), BAD_COMMIT);
+    commit.depth++;
+
+    commit_role_t resigns = {0, ROLE_MEMBER}; /* and nobody else is an admin */
+    commit.roles = &resigns;
+    commit.role_count = 1;
+    resign(&self, &commit, &bytes);
+    assert_status(try_commit(reader(&self), buffer_view(&bytes)), BAD_COMMIT);
+    commit.roles = NULL;
+    commit.role_count = 0;
+
+    commit_wrap_t wrap = {.child = 4}; /* carol's leaf: above it nothing changes */
+    commit.wraps = &wrap;
+    commit.wrap_count = 1;
+    resign(&self, &commit, &bytes);
+    assert_status(try_commit(reader(&self), buffer_view(&bytes)), BAD_COMMIT);
+    commit.wraps = NULL;
+    commit.wrap_count = 0;
+
+    commit_add_t add = {.leaf = 2, .name = *identity_name(self.people[1]->identity)};
+    commit.adds = &add; /* to carol's own leaf, while she is in */
+    commit.add_count = 1;
+    resign(&self, &commit, &bytes);
+    assert_status(try_commit(reader(&self), buffer_view(&bytes)), BAD_COMMIT);
+    commit.adds = NULL;
+    commit.add_count = 0;
+
+    resign(&self, &commit, &bytes);
+    assert_status(try_commit(reader(&self), buffer_view(&bytes)), OK);
+    prepared_commit_destroy(&prepared);
+    commit_wipe(&commit);
+    buffer_free(&bytes);
+    group_stop(&self);
+}
+
 static void test_spliced_and_replayed_commits(void **unused)
 {
     (void)unused;
@@ -377,6 +425,58 @@ static void test_damaged_rows(void **unused)
     group_stop(&self);
 }
 
+static void *new_state(void)
+{
+    return group_state_load_new();
+}
+
+static void destroy_state(void *context)
+{
+    group_state_t *state = context;
+    group_state_destroy(&state);
+}
+
+static void test_false_rows(void **unused)
+{
+    (void)unused;
+    group_t self;
+    group_start(&self);
+    buffer_t sealed = {0};
+    seal(self.people[1], &sealed);
+    assert_status(try_message(reader(&self), buffer_view(&sealed), self.people[1]->identity), OK);
+    stored_t rows = {0};
+    group_state_save_all(reader(&self), stored_row, &rows);
+    assert_false_keys(&rows, new_state, load_group, destroy_state);
+    group_state_t *state = group_state_load_new();
+    assert_status(group_state_load_end(state), DAMAGED_FILE); /* nothing was there */
+    group_state_destroy(&state);
+    /* a row more than the whole has, each of its kind */
+    for (size_t row = 0; row < rows.count; row++) {
+        buffer_t key = rows.items[row].key; /* a view of it */
+        if (key.data[0] == 'h')
+            continue;
+        state = group_state_load_new();
+        assert_status(stored_load(&rows, state, load_group), OK);
+        uint8_t other[16];
+        memcpy(other, key.data, key.size);
+        other[key.size - 1] ^= 1; /* the sibling's */
+        status_t status = group_state_load_row(state, (bytes_t){other, key.size},
+                                               buffer_view(&rows.items[row].value));
+        if (!status)
+            status = group_state_load_end(state);
+        bool is_there = false;
+        for (size_t i = 0; i < rows.count; i++)
+            is_there |= rows.items[i].key.size == key.size &&
+                        !memcmp(rows.items[i].key.data, other, key.size);
+        if (!is_there)
+            assert_int_equal(status, STATUS_DAMAGED_FILE);
+        group_state_destroy(&state);
+    }
+    stored_free(&rows);
+    buffer_free(&sealed);
+    group_stop(&self);
+}
+
 static void test_transcripts_kept(void **unused)
 {
     (void)unused;
@@ -411,6 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forged_commits),
         cmocka_unit_test(test_wrong_inner_parts),
+        cmocka_unit_test(test_contradictory_commits),
         cmocka_unit_test(test_spliced_and_replayed_commits),
         cmocka_unit_test(test_forged_messages),
         cmocka_unit_test(test_member_poses_as_another),
@@ -419,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_promotion_and_proof),
         cmocka_unit_test(test_rows_are_small),
         cmocka_unit_test(test_damaged_rows),
+        cmocka_unit_test(test_false_rows),
         cmocka_unit_test(test_transcripts_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

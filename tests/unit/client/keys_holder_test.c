@@ -213,6 +213,105 @@ static void test_damaged_holder(void **state)
     group_stop(&self);
 }
 
+static void *new_holder(void)
+{
+    return holder_load_new();
+}
+
+static void destroy_holder(void *context)
+{
+    holder_t *holder = context;
+    holder_destroy(&holder);
+}
+
+static void test_false_rows(void **state)
+{
+    (void)state;
+    group_t self;
+    group_start(&self);
+    stored_t rows = {0};
+    holder_save_all(self.holder, stored_row, &rows);
+    assert_false_keys(&rows, new_holder, load_holder, destroy_holder);
+    holder_t *holder = holder_load_new();
+    assert_status(holder_load_end(holder), DAMAGED_FILE); /* nothing was there */
+    holder_destroy(&holder);
+    stored_free(&rows);
+    group_stop(&self);
+}
+
+/* Counts and indices that the bytes can't hold, where a prepared commit has them. */
+static void test_prepared_commits_that_claim_too_much(void **state)
+{
+    (void)state;
+    group_t self;
+    group_start(&self);
+    served_request_t dave = person_asks(self.people[3], self.holder);
+    commit_plan_t plan = {.adds = &dave, .add_count = 1};
+    prepared_commit_t *prepared, *read;
+    assert_status(commit_build(self.holder, self.people[0]->identity, &plan, &prepared), OK);
+    buffer_t bytes = {0}, hashes = {0};
+    prepared_commit_write(prepared, &bytes);
+    roster_journal_write(&prepared->roster, &hashes); /* the last part */
+    size_t welcomes = 1 + 4 + prepared->commit.size + HASH_BYTES + KEY_BYTES;
+    size_t node = bytes.size - hashes.size + 1 + 4;
+    const size_t places[] = {1, welcomes, node - 5, node - 4, node};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        bytes.data[places[i]] ^= 0xff; /* the most significant byte */
+        assert_status(prepared_commit_read(&read, buffer_view(&bytes)), DAMAGED_FILE);
+        assert_null(read);
+        bytes.data[places[i]] ^= 0xff;
+    }
+    assert_status(prepared_commit_read(&read, buffer_view(&bytes)), OK);
+    /* read well, but its commit isn't one, or one of another epoch */
+    read->commit.size--;
+    assert_int_not_equal(holder_adopt(self.holder, &read), STATUS_OK);
+    read->commit.size++;
+    assert_status(holder_adopt(self.holder, &prepared), OK);
+    buffer_t before = {0}, after = {0};
+    holder_flatten(self.holder, &before);
+    assert_int_not_equal(holder_adopt(self.holder, &read), STATUS_OK);
+    holder_flatten(self.holder, &after);
+    assert_same(&before, &after);
+    prepared_commit_destroy(&read);
+    buffer_free(&bytes);
+    buffer_free(&hashes);
+    buffer_free(&before);
+    buffer_free(&after);
+    group_stop(&self);
+}
+
+/* As many admins as there may be; one more is refused, one who is one already changes nothing. */
+static void test_admins_are_counted(void **state)
+{
+    (void)state;
+    group_t self;
+    group_start(&self);
+    person_t *many[ADMINS_MAX];
+    commit_role_t roles[ADMINS_MAX];
+    for (uint32_t i = 0; i < ADMINS_MAX; i++) {
+        many[i] = person_new(100 + i);
+        roles[i] = (commit_role_t){3 + i, ROLE_ADMIN};
+    }
+    group_add(self.holder, self.people, 3, many, ADMINS_MAX, NULL);
+    commit_plan_t plan = {.roles = roles, .role_count = ADMINS_MAX};
+    assert_status(try_plan(&self, &plan), TOO_MANY);
+    plan.role_count--;
+    prepared_commit_t *prepared;
+    assert_status(commit_build(self.holder, self.people[0]->identity, &plan, &prepared), OK);
+    for (unsigned i = 0; i < 3; i++)
+        person_follows(self.people[i], prepared);
+    assert_status(holder_adopt(self.holder, &prepared), OK);
+    assert_int_equal(group_state_admin_count(self.people[1]->state), ADMINS_MAX);
+    plan.role_count = 1; /* once more */
+    assert_status(commit_build(self.holder, self.people[0]->identity, &plan, &prepared), OK);
+    person_follows(self.people[1], prepared);
+    assert_int_equal(group_state_admin_count(self.people[1]->state), ADMINS_MAX);
+    prepared_commit_destroy(&prepared);
+    for (uint32_t i = 0; i < ADMINS_MAX; i++)
+        person_destroy(many[i]);
+    group_stop(&self);
+}
+
 /* Without a row of keys the next commit would be one that nobody can follow. */
 static void test_missing_keys(void **state)
 {
@@ -275,9 +374,15 @@ int main(void)
     if (sodium_init() < 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),          cmocka_unit_test(test_refused_plans),
-        cmocka_unit_test(test_freed_leaves_wait), cmocka_unit_test(test_damaged_prepared),
-        cmocka_unit_test(test_damaged_holder),    cmocka_unit_test(test_missing_keys),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_refused_plans),
+        cmocka_unit_test(test_freed_leaves_wait),
+        cmocka_unit_test(test_damaged_prepared),
+        cmocka_unit_test(test_damaged_holder),
+        cmocka_unit_test(test_false_rows),
+        cmocka_unit_test(test_prepared_commits_that_claim_too_much),
+        cmocka_unit_test(test_admins_are_counted),
+        cmocka_unit_test(test_missing_keys),
         cmocka_unit_test(test_few_rows_a_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,41 @@ static inline status_t load_holder(void *state, bytes_t key, bytes_t value)
     return holder_load_row(state, key, value);
 }
 
+/* Rows under keys that nothing has, and rows before the head, are refused. */
+static inline void assert_false_keys(const stored_t *rows, void *(*new)(void),
+                                     status_t (*load)(void *state, bytes_t key, bytes_t value),
+                                     void (*destroy)(void *state))
+{
+    const buffer_t *head = NULL, *head_value = NULL;
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->items[i].key.data[0] == 'h') {
+            head = &rows->items[i].key;
+            head_value = &rows->items[i].value;
+        }
+    assert_non_null(head);
+    for (size_t i = 0; i < rows->count; i++) {
+        uint8_t key[16] = {0};
+        size_t size = rows->items[i].key.size;
+        bytes_t value = buffer_view(&rows->items[i].value);
+        assert_in_range(size, 1, sizeof key - 1);
+        memcpy(key, rows->items[i].key.data, size);
+        void *state = new ();
+        if (key[0] != 'h')
+            assert_status(load(state, (bytes_t){key, size}, value), DAMAGED_FILE);
+        assert_status(load(state, buffer_view(head), buffer_view(head_value)), OK);
+        if (key[0] != 'h') {
+            assert_status(load(state, (bytes_t){key, size - 1}, value), DAMAGED_FILE);
+            assert_status(load(state, (bytes_t){key, size + 1}, value), DAMAGED_FILE);
+            memset(key + 1, 0xff, size - 1); /* an index that no tree has */
+            assert_status(load(state, (bytes_t){key, size}, value), DAMAGED_FILE);
+        }
+        key[0] = 'z';
+        assert_status(load(state, (bytes_t){key, size}, value), DAMAGED_FILE);
+        assert_status(load(state, (bytes_t){key, 0}, value), DAMAGED_FILE);
+        destroy(state);
+    }
+}
+
 /* Saves what changed, loads all of it anew, and checks that nothing is lost. */
 static inline void state_round_trip(group_state_t **state, stored_t *rows)
 {
