@@ -98,7 +98,7 @@ test-tsan:
 #   router, vault_crash    clients' patience and a killed writer go by the wall clock
 #   personal_broker        to valgrind vfork is fork, and posix_spawn doesn't see that there is no such program
 NOT_UNDER_VALGRIND := keys_property keys_attack keys_large router vault_crash personal_broker
-MEMCHECK := -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
+MEMCHECK := -q --fair-sched=try --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite
 .PHONY: valgrind
 valgrind:
 	@.ci/setup valgrind

@@ -44,9 +44,12 @@ static inline char *trace_text(trace_t *trace)
     return text;
 }
 
+/* Of 10 ms each: as long as a slow machine may take under valgrind. */
+enum { PATIENCE_TURNS = 2000 };
+
 static inline bool wait_for_trace(trace_t *trace, const char *wanted)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < PATIENCE_TURNS; i++) {
         if (strcmp(trace_text(trace), wanted) == 0)
             return true;
         clock_sleep_ms(10);
@@ -286,10 +289,10 @@ static inline void instruct(stage_t *self, const char *script)
     assert_int_equal(mailbox_send(self->screens, &parcel), STATUS_OK);
 }
 
-/* The next mail within 5 s, or NULL. */
+/* The next mail, or NULL if it takes too long. */
 static inline parcel_t *take(mailbox_t *box)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < PATIENCE_TURNS; i++) {
         parcel_t *parcel = mailbox_receive(box);
         if (parcel)
             return parcel;

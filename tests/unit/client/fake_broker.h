@@ -35,7 +35,7 @@ static inline void fake_broker_open(fake_broker_t *self, uint16_t port,
     zmq_setsockopt(handle, ZMQ_CURVE_SERVER, &on, sizeof on);
     zmq_setsockopt(handle, ZMQ_CURVE_SECRETKEY, secret, KEY_BYTES);
     zsock_set_linger(self->router, 0);
-    zsock_set_rcvtimeo(self->router, 3000);
+    zsock_set_rcvtimeo(self->router, 15000);
     char wanted[64];
     snprintf(wanted, sizeof wanted, port ? "tcp://127.0.0.1:%u" : "tcp://127.0.0.1:*", port);
     int bound = zsock_bind(self->router, "%s", wanted);
