@@ -79,8 +79,10 @@ static uint64_t find_kept(rules_t *self, const group_t *group)
     const head_t *head = &group->head;
     least_cursor_t least = {.least = head->sequence, .enough = head->first_sequence - 1};
     store_key_t cursors = key_of_group(KEY_CURSOR, group->id);
-    if (visit_prefix(self, &cursors, NULL, 0, find_least, &least) != STATUS_OK || least.damaged)
+    if (visit_prefix(self, &cursors, NULL, 0, find_least, &least) != STATUS_OK)
         return head->first_sequence;
+    if (least.damaged) /* whose, is not known: only age sweeps */
+        least.least = least.enough;
     aged_t aged = {.kept = head->first_sequence};
     store_key_t events = key_of_group(KEY_EVENT, group->id), from = events;
     key_u64(&from, head->first_sequence);
