@@ -44,6 +44,9 @@ SEEDS = {
     'safe_text': {'plain': b'\0\x14hello', 'escape': b'\1\x14a\x1b[2Jb\r\nc\td', 'bidi': '\0\x08a\u202eb\u2066c\u200d'.encode(),
                   'emoji': '\0\x05👩\u200d🚀\ufe0f'.encode(), 'marks': ('\0\x05' + 'e' + '\u0301' * 7).encode(),
                   'ill_formed': b'\2\x14\xf0\x9f\x91\xc0\xaf\xed\xa0\x80\x9b1m', 'ascii': '\3\x14é\n中'.encode()},
+    'config': {'all': b'# c\ndata = /srv\nlisten = tcp://127.0.0.1:1\nlisten=tcp://[::1]:*\nlog-level = warn\nidle-seconds = 5\n',
+               'windows': b'\xef\xbb\xbf\tlog-format=json \r\n\r\nreport-minutes = 0', 'wrong': b'log-levl = x\n[a]\ndata = /\ndata = /\n=\n\0\n\xff\n\x1b\n',
+               'values': b'idle-seconds = 0\nlisten = x\nlog-level = loud # x\nhelp = 1\n', 'endless': b'#' * 8193 + b'\nx'},
     'local': {**{f'verb_{verb}_{count}': msgpack.packb([0, verb, 7, [fill] * count])
                  for verb in range(1, 20) for count, fill in ((0, 0), (1, 'room'))},
               'traced': msgpack.packb([0, 4, 7, TRACEPARENT, ['room']])},
