@@ -80,9 +80,9 @@ static void message_goes(group_state_t *from, const person_t *sender, group_stat
     memset(text, 'x', sizeof text);
     taint_secret(text, sizeof text);
     buffer_t sealed = {0}, kept = {0};
-    assert_status(group_state_seal(from, sender->identity, MESSAGE_TYPE_TEXT, number,
-                                   (bytes_t){text, sizeof text}, &sealed, NULL),
-                  OK);
+    message_body_t body = {
+        .type = MESSAGE_TYPE_TEXT, .number = number, .content = {text, sizeof text}};
+    assert_status(group_state_seal(from, sender->identity, &body, &sealed, NULL), OK);
     opened_message_t opened, again;
     const uint8_t *key = identity_key(sender->identity);
     assert_int_equal(group_state_open(to, buffer_view(&sealed), is_proven ? key : NULL, &opened),
@@ -123,10 +123,11 @@ static void forgeries_are_refused(void **unused)
     group_state_t *bob = self.people[1]->state;
     buffer_t sealed = {0};
     opened_message_t opened;
-    assert_status(group_state_seal(self.people[0]->state, self.people[0]->identity,
-                                   MESSAGE_TYPE_TEXT, 1, (bytes_t){(const uint8_t *)"hello", 5},
-                                   &sealed, NULL),
-                  OK);
+    message_body_t body = {
+        .type = MESSAGE_TYPE_TEXT, .number = 1, .content = {(const uint8_t *)"hello", 5}};
+    assert_status(
+        group_state_seal(self.people[0]->state, self.people[0]->identity, &body, &sealed, NULL),
+        OK);
     sealed.data[sealed.size - 1] ^= 1;
     assert_status(group_state_open(bob, buffer_view(&sealed), NULL, &opened), BAD_SEAL);
     sealed.data[sealed.size - 1] ^= 1;
