@@ -93,6 +93,17 @@ static bool key_is_lost(const broker_t *self)
            errno == ENOENT;
 }
 
+/* Neither key nor store are to be made there. */
+static status_t check_restore(broker_t *self)
+{
+    if (faccessat(self->dir.fd, DATA_RESTORING_NAME, F_OK, 0) != 0) {
+        return STATUS_OK;
+    }
+    LOG(self->log, LEVEL_ERROR, log_event("restore_unfinished"), log_text("dir", self->dir.path),
+        log_text("hint", "run conclaved --restore with the same backup again"));
+    return STATUS_NOT_FOUND;
+}
+
 static status_t open_key(broker_t *self)
 {
     bool is_new = false;
@@ -396,6 +407,9 @@ status_t broker_run(options_t *options, log_t *log, int signal_fd, void (*leave)
     status_t status = find_quota(&self);
     if (status == STATUS_OK) {
         status = open_dir(&self);
+    }
+    if (status == STATUS_OK) {
+        status = check_restore(&self);
     }
     if (status == STATUS_OK) {
         status = open_key(&self);

@@ -67,6 +67,12 @@ static int open_file(int dir_fd, const char *name)
     return fd;
 }
 
+/* RocksDB's diary and its lock. */
+static bool is_left_out(const char *name)
+{
+    return strncmp(name, "LOG", 3) == 0 || strcmp(name, "LOCK") == 0;
+}
+
 static status_t sync_file(int dir_fd, const char *name, void *context)
 {
     folder_size_t *size = context;
@@ -78,8 +84,10 @@ static status_t sync_file(int dir_fd, const char *name, void *context)
     bool is_synced = fstat(fd, &info) == 0 && fsync(fd) == 0;
     status_t status = is_synced ? STATUS_OK : cause();
     close(fd);
-    size->bytes += is_synced ? (uint64_t)info.st_size : 0;
-    size->files++;
+    if (is_synced && !is_left_out(name)) {
+        size->bytes += (uint64_t)info.st_size;
+        size->files++;
+    }
     return status;
 }
 
@@ -114,6 +122,9 @@ static status_t copy_bytes(int from, int to)
 static status_t copy_file(int dir_fd, const char *name, void *context)
 {
     int to_dir = *(const int *)context;
+    if (is_left_out(name)) {
+        return STATUS_OK;
+    }
     int from = open_file(dir_fd, name);
     if (from < 0) {
         return errno == EINVAL ? STATUS_INVALID : STATUS_IO_ERROR;

@@ -9,7 +9,8 @@
 
 /* All take the folder that holds the folder `name`, and set errno on STATUS_IO_ERROR. */
 
-/* What its files hold, in bytes, and how many there are. */
+/* What its files hold, in bytes, and how many there are: without LOG, LOG.old… and LOCK, which
+   RocksDB writes even where it only reads, and which are not copied either. */
 typedef struct {
     uint64_t bytes;
     uint64_t files;

@@ -50,7 +50,12 @@ static int run(options_t *options)
 
 static int run_offline(const options_t *options)
 {
-    status_t status = sodium_init() < 0 ? STATUS_IO_ERROR : offline_fsck(options, stdout, stderr);
+    status_t status = sodium_init() < 0 ? STATUS_IO_ERROR : STATUS_OK;
+    if (status == STATUS_OK && options->action == OPTIONS_FSCK) {
+        status = offline_fsck(options, stdout, stderr);
+    } else if (status == STATUS_OK) {
+        status = offline_restore(options, stdout, stderr);
+    }
     bool is_told = fflush(stdout) == 0 && !ferror(stdout);
     return status == STATUS_OK && is_told ? EXIT_STOPPED : EXIT_START_FAILED;
 }
@@ -101,5 +106,6 @@ int main(int argc, char **argv)
         return print(&options);
     }
     forbid_core_dumps();
-    return options.action == OPTIONS_RUN ? run(&options) : run_offline(&options);
+    bool is_online = options.action == OPTIONS_RUN && !options.restore[0];
+    return is_online ? run(&options) : run_offline(&options);
 }

@@ -12,4 +12,9 @@
    STATUS_OK: it is sound. Any other: damage was found, or it could not be looked at. */
 MUST_CHECK status_t offline_fsck(const options_t *options, FILE *out, FILE *err);
 
+/* Puts the backup in --restore into --data, which must have no store: copies and checks it, then
+   stamps a new incarnation, so that clients know. An interrupted one is begun anew; until one is
+   done no broker starts there. On failure the data directory is as it was. */
+MUST_CHECK status_t offline_restore(const options_t *options, FILE *out, FILE *err);
+
 #endif

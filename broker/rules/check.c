@@ -16,7 +16,9 @@ typedef struct {
 static const kind_t kinds[] = {
     {KEY_STORE, "", "store", check_info},
     {KEY_ACCOUNT, "U", "accounts", check_account},
+    {KEY_RESTORE, "4", "restores", check_restore},
     {KEY_COMMIT, "G8", "commits", check_commit},
+    {KEY_RESTORED, "G4", "log ends at restores", check_restored},
     {KEY_EVENT, "G8", "events", check_event},
     {KEY_FORMER, "UG", "past memberships", check_former},
     {KEY_HEAD, "G", "groups", check_head},

@@ -102,6 +102,28 @@ void check_account(check_t *self)
     buffer_free(&statement);
 }
 
+void check_restore(check_t *self)
+{
+    restore_t restore;
+    check_expect(self, restore_read(&restore, self->value), "the record does not decode");
+    store_key_t before = key_of_kind(KEY_RESTORE);
+    key_u32(&before, (uint32_t)self->key.number - 1);
+    check_expect(self, self->key.number == 1 || check_exists(self, &before),
+                 "the restore before it is missing");
+}
+
+void check_restored(check_t *self)
+{
+    log_end_t end;
+    if (!check_begins(self, log_end_read(&end, self->value)))
+        return;
+    store_key_t restore = key_of_kind(KEY_RESTORE);
+    key_u32(&restore, (uint32_t)self->key.number);
+    check_expect(self, check_exists(self, &restore), "the restore is not noted");
+    check_expect(self, end.sequence <= self->head.sequence && end.epoch <= self->head.epoch,
+                 "it lies behind the log's end");
+}
+
 void check_group_name(check_t *self)
 {
     if (!bytes_record_read(self->key.group, GROUP_ID_BYTES, self->value)) {

@@ -41,6 +41,7 @@ static const row_t rows[COUNTED_VERBS] = {
     [VERB_commit] = {handle_commit, NEEDS_LOGIN, STORES},
     [VERB_roster] = {handle_roster, NEEDS_LOGIN, READS},
     [VERB_roster_proof] = {handle_roster_proof, NEEDS_LOGIN, READS},
+    [VERB_restored] = {handle_restored, NEEDS_LOGIN, READS},
     [VERB_poll_messages] = {handle_poll_messages, NEEDS_LOGIN, READS},
     [VERB_poll_keys] = {handle_poll_keys, NEEDS_LOGIN, READS},
     [VERB_poll_joins] = {handle_poll_joins, NEEDS_LOGIN, READS},

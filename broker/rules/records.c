@@ -331,6 +331,36 @@ bool waiting_welcome_read(waiting_welcome_t *out, bytes_t bytes)
     return reader_done(&in);
 }
 
+void restore_write(const restore_t *self, buffer_t *out)
+{
+    buffer_u8(out, RECORD_FORMAT);
+    buffer_append(out, self->incarnation, INCARNATION_BYTES);
+    buffer_u64(out, self->time_ms);
+}
+
+bool restore_read(restore_t *out, bytes_t bytes)
+{
+    reader_t in = start(bytes);
+    reader_copy(&in, out->incarnation, INCARNATION_BYTES);
+    out->time_ms = reader_u64(&in);
+    return reader_done(&in);
+}
+
+void log_end_write(const log_end_t *self, buffer_t *out)
+{
+    buffer_u8(out, RECORD_FORMAT);
+    buffer_u64(out, self->sequence);
+    buffer_u64(out, self->epoch);
+}
+
+bool log_end_read(log_end_t *out, bytes_t bytes)
+{
+    reader_t in = start(bytes);
+    out->sequence = reader_u64(&in);
+    out->epoch = reader_u64(&in);
+    return reader_done(&in);
+}
+
 void number_record_write(uint64_t number, buffer_t *out)
 {
     buffer_u8(out, RECORD_FORMAT);

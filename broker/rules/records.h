@@ -29,6 +29,8 @@
  *   u U G        current memberships of a user (empty record)
  *   f U G        past ones (empty record)
  *   q U G        pending joins of a user (empty record)
+ *   b n4         the n-th restore of this store, from 1: which incarnation it replaced
+ *   d G n4       where a group's log ended at that restore
  */
 #define RECORD_FORMAT 1
 
@@ -49,7 +51,9 @@ enum {
     KEY_WELCOME = 'w',
     KEY_MEMBERSHIP = 'u',
     KEY_FORMER = 'f',
-    KEY_ASKED = 'q'
+    KEY_ASKED = 'q',
+    KEY_RESTORE = 'b',
+    KEY_RESTORED = 'd'
 };
 
 /* A key being put together; never longer than its bytes. */
@@ -161,6 +165,16 @@ typedef struct {
     bytes_t sealed;
 } waiting_welcome_t;
 
+typedef struct {
+    uint8_t incarnation[INCARNATION_BYTES]; /* that it replaced */
+    uint64_t time_ms;
+} restore_t;
+
+typedef struct {
+    uint64_t sequence;
+    uint64_t epoch;
+} log_end_t;
+
 /* Each appends a whole record; each _read gives false for damaged bytes or another format. */
 void store_info_write(const store_info_t *self, buffer_t *out);
 void account_write(const account_t *self, buffer_t *out);
@@ -173,6 +187,8 @@ void sent_write(const sent_t *self, buffer_t *out);
 void join_record_write(const join_record_t *self, buffer_t *out);
 void leave_record_write(const leave_record_t *self, buffer_t *out);
 void waiting_welcome_write(const waiting_welcome_t *self, buffer_t *out);
+void restore_write(const restore_t *self, buffer_t *out);
+void log_end_write(const log_end_t *self, buffer_t *out);
 void number_record_write(uint64_t number, buffer_t *out); /* a cursor */
 void bytes_record_write(bytes_t bytes, buffer_t *out);    /* a group id, a node's hash, nothing */
 
@@ -187,6 +203,8 @@ bool sent_read(sent_t *out, bytes_t bytes);
 bool join_record_read(join_record_t *out, bytes_t bytes);
 bool leave_record_read(leave_record_t *out, bytes_t bytes);
 bool waiting_welcome_read(waiting_welcome_t *out, bytes_t bytes);
+bool restore_read(restore_t *out, bytes_t bytes);
+bool log_end_read(log_end_t *out, bytes_t bytes);
 bool number_record_read(uint64_t *out, bytes_t bytes);
 bool bytes_record_read(void *out, size_t size, bytes_t bytes);
 

@@ -180,8 +180,8 @@ static void sweep_ended(rules_t *self, group_t *group)
     if (!erase_by_name(self, group, KEY_JOIN, KEY_ASKED) ||
         !erase_by_name(self, group, KEY_MEMBER, KEY_FORMER))
         return;
-    static const int kinds[] = {KEY_COMMIT, KEY_EVENT,  KEY_LEAF,  KEY_NODE,
-                                KEY_SENT,   KEY_CURSOR, KEY_LEAVE, KEY_HEAD};
+    static const int kinds[] = {KEY_COMMIT, KEY_EVENT, KEY_LEAF,     KEY_NODE, KEY_SENT,
+                                KEY_CURSOR, KEY_LEAVE, KEY_RESTORED, KEY_HEAD};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         store_key_t from = key_of_group(kinds[i], group->id);
         uint8_t end[sizeof from.bytes];

@@ -55,6 +55,7 @@ static void session_ready(void *owner, moment_t now, effects_t *effects)
 {
     (void)now;
     (void)effects;
+    member_restores_begin(owner);
     member_polls_now(owner);
 }
 
@@ -88,6 +89,9 @@ static void session_answered(void *owner, moment_t now, const call_t *call, stat
         break;
     case VERB_roster:
         member_roster_answered(self, call, status, reply);
+        break;
+    case VERB_restored:
+        member_restored_answered(self, call, status, reply);
         break;
     case VERB_unregister:
         member_unregister_answered(self, call, status);

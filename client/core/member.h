@@ -100,6 +100,13 @@ typedef struct {
     bool keys_dirty;
     bool is_new_keys;    /* the old rows are to be deleted first */
     group_state_t *keys; /* ACTIVE, LEAVING */
+    /* Which of the broker's histories the cursor belongs to: a restore begins a new one. Zero: none
+     * was seen yet. */
+    uint8_t incarnation[INCARNATION_BYTES];
+    uint8_t stopped_for[INCARNATION_BYTES]; /* in this one it can't go on; zero: none */
+    /* A restored broker hands out again the sequence numbers of what it lost. Here they are not
+     * used twice: each here is the broker's plus this. */
+    uint64_t shift;
     uint64_t cursor;
     uint64_t left_at; /* where an earlier membership ended: a welcome from before is of no use */
     uint64_t next_number; /* of own messages */
@@ -247,6 +254,20 @@ void group_destroy(group_t *group);
 void member_groups_save(member_core_t *self);
 bool group_is_admin(const member_core_t *self, const group_t *group);
 
+/* member_restores.c: what a broker that was restored from a backup lacks, and what this device has.
+ */
+/* Logged in: asks for each group that was last seen in another of the broker's histories. */
+void member_restores_begin(member_core_t *self);
+void member_restored_answered(member_core_t *self, const call_t *call, status_t status,
+                              const message_t *reply);
+/* False: whether this device's place in the log is one in the broker's is not known (yet). Nothing
+ * is read or sent meanwhile. */
+bool group_is_settled(const member_core_t *self, const group_t *group);
+/* It is known that it is none, and can't become one: who is in has to leave and join again. */
+bool group_is_stopped(const member_core_t *self, const group_t *group);
+/* It was left while stopped: what comes later comes after all that is here. */
+void member_restore_forget(member_core_t *self, group_t *group);
+
 /* member_pins.c */
 pin_t *member_pin(member_core_t *self, const name_t *name);
 /* Pins a key at first sight. STATUS_KEY_CHANGED if another one is pinned. */
@@ -324,6 +345,10 @@ void member_send_answered(member_core_t *self, const call_t *call, status_t stat
 bool member_outbox_confirm(member_core_t *self, group_t *group, const event_record_t *event);
 /* Nothing of an earlier epoch comes any more. */
 void member_outbox_new_epoch(member_core_t *self, group_t *group);
+/* The broker was restored, to a log that ends at `end`: what it had acked behind that is sent
+ * again.
+ */
+void member_outbox_restored(member_core_t *self, group_t *group, uint64_t end);
 /* A poll brought the log to its head: what was acked before that poll began must have come. */
 void member_outbox_read(member_core_t *self, group_t *group, uint64_t poll);
 void member_outbox_end(member_core_t *self, group_t *group, status_t why);

@@ -7,7 +7,7 @@
 #include "client/core/member.h"
 #include "proto/memory.h"
 
-#define GROUP_ROW_FORMAT 2 /* 1 had none of what was said already */
+#define GROUP_ROW_FORMAT 3 /* 1 had none of what was said already, 2 no incarnations */
 
 group_t *member_group(member_core_t *self, const uint8_t id[static GROUP_ID_BYTES])
 {
@@ -46,6 +46,7 @@ group_t *member_group_add(member_core_t *self, const uint8_t id[static GROUP_ID_
     group->wanted_leaf = UINT32_MAX;
     group->next_number = 1;
     group->hold_ms = HOLD_DEFAULT_MS;
+    memcpy(group->incarnation, self->session.incarnation, INCARNATION_BYTES);
     group->is_dirty = true;
     self->groups[self->group_count++] = group;
     return group;
@@ -182,6 +183,9 @@ void group_row_write(const group_t *group, buffer_t *out)
     buffer_u64(out, group->held_epoch);
     buffer_u64(out, (uint64_t)group->alarm);
     buffer_u64(out, (uint64_t)group->admin_alarm);
+    buffer_append(out, group->incarnation, INCARNATION_BYTES);
+    buffer_append(out, group->stopped_for, INCARNATION_BYTES);
+    buffer_u64(out, group->shift);
 }
 
 static void read_lp(reader_t *in, buffer_t *out)
@@ -227,6 +231,12 @@ status_t group_row_read(group_t *group, bytes_t bytes)
         group->held_epoch = reader_u64(&in);
         group->alarm = (status_t)reader_u64(&in);
         group->admin_alarm = (status_t)reader_u64(&in);
+    }
+    memset(group->incarnation, 0, INCARNATION_BYTES);
+    if (format > 2) {
+        reader_copy(&in, group->incarnation, INCARNATION_BYTES);
+        reader_copy(&in, group->stopped_for, INCARNATION_BYTES);
+        group->shift = reader_u64(&in);
     }
     bool known = group->phase > GROUP_NONE && group->phase <= GROUP_LOST;
     return !status && reader_done(&in) && known ? STATUS_OK : STATUS_DAMAGED_FILE;

@@ -357,17 +357,18 @@ void member_created(member_core_t *self, const mail_t *mail)
 bool member_welcome(member_core_t *self, const pending_key_record_t *key)
 {
     group_t *group = member_group(self, key->group);
-    if (!group)
+    if (!group || !group_is_settled(self, group))
         return false;
-    bool is_used = group_is_current(group) && key->commit_sequence <= group->cursor;
-    bool is_old = key->commit_sequence <= group->left_at;
+    uint64_t sequence = key->commit_sequence + group->shift;
+    bool is_used = group_is_current(group) && sequence <= group->cursor;
+    bool is_old = sequence <= group->left_at;
     if (is_used || is_old)
-        group->done_sequence = key->commit_sequence; /* said, or said again */
+        group->done_sequence = sequence; /* said, or said again */
     if (is_old || group->phase != GROUP_JOINING || !group->try_count || !key->commit_sequence)
         return is_used || is_old;
     group->phase = GROUP_WELCOMED;
-    group->welcome_sequence = key->commit_sequence;
-    group->cursor = key->commit_sequence - 1;
+    group->welcome_sequence = sequence;
+    group->cursor = sequence - 1;
     buffer_wipe(&group->welcome);
     buffer_append(&group->welcome, key->sealed.data, key->sealed.size);
     group->is_dirty = true;

@@ -92,7 +92,9 @@ void member_leave_answered(member_core_t *self, const call_t *call, status_t sta
         group->leave_called = true;
         return;
     }
-    if (!status && group->keys && reply->body.leave_reply.sequence > group->cursor + 1) {
+    bool is_settled = group_is_settled(self, group);
+    uint64_t left_sequence = reply->body.leave_reply.sequence + group->shift;
+    if (!status && is_settled && group->keys && left_sequence > group->cursor + 1) {
         group->leave_acked = true;
         self->messages.is_due = true; /* what came before the leave may still be read */
         return;
@@ -104,11 +106,13 @@ void member_leave_answered(member_core_t *self, const call_t *call, status_t sta
         return;
     }
     name_t me = *identity_name(self->identity);
-    uint64_t sequence = status ? group->cursor : reply->body.leave_reply.sequence;
+    uint64_t sequence = status || !is_settled ? group->cursor : left_sequence;
     group->cursor = sequence;
     member_notice(self, group, sequence, self->now.wall_ms, NOTICE_LEFT, &me,
                   "you left; what comes now can't be read here");
     member_group_end(self, group, GROUP_LEFT, STATUS_ALREADY_LEFT);
+    if (!is_settled)
+        member_restore_forget(self, group);
     answer_leaves(self, call->group, STATUS_OK);
 }
 

@@ -117,13 +117,15 @@ static void drop(member_core_t *self, group_t *group, size_t at)
             (group->outbox_count - at) * sizeof *group->outbox);
 }
 
-static status_t may_send(group_t *group, const local_send_request_t *body)
+static status_t may_send(const member_core_t *self, group_t *group,
+                         const local_send_request_t *body)
 {
     if (!group)
         return STATUS_NOT_MEMBER; /* whether it exists is the broker's to know */
     if (!body->text.size)
         return STATUS_INVALID;
-    if (group->phase == GROUP_LOST || group->is_out_of_step || group->alarm == STATUS_GONE)
+    if (group->phase == GROUP_LOST || group->is_out_of_step || group->alarm == STATUS_GONE ||
+        group_is_stopped(self, group))
         return STATUS_OUT_OF_STEP;
     if (group->phase == GROUP_LEFT || group->phase == GROUP_LEAVING)
         return STATUS_NOT_MEMBER;
@@ -134,7 +136,7 @@ void member_send(member_core_t *self, uint64_t screen, uint64_t request,
                  const local_send_request_t *body)
 {
     group_t *group = member_group_named(self, &body->name);
-    status_t status = may_send(group, body);
+    status_t status = may_send(self, group, body);
     if (status) {
         member_refuse(self, screen, request, LOCAL_VERB_send, status, NULL);
         return;
@@ -306,7 +308,7 @@ void member_outbox_read(member_core_t *self, group_t *group, uint64_t poll)
 void member_outbox_work(member_core_t *self, group_t *group)
 {
     if (!group_is_current(group) || group->phase != GROUP_ACTIVE || group->is_sending ||
-        group->is_out_of_step)
+        group->is_out_of_step || !group_is_settled(self, group))
         return;
     drop_displaced(self, group);
     outbox_entry_t *entry = head(group);
@@ -326,6 +328,17 @@ void member_outbox_work(member_core_t *self, group_t *group)
     group->is_sending = true;
     session_call_traced(&self->session, self->now, &entry->trace, VERB_send, group->id,
                         entry->index, &request, self->effects);
+}
+
+void member_outbox_restored(member_core_t *self, group_t *group, uint64_t end)
+{
+    for (size_t i = 0; i < group->outbox_count; i++) {
+        outbox_entry_t *entry = &group->outbox[i];
+        if (!entry->is_acked || entry->sequence <= end)
+            continue;
+        entry->is_acked = false;
+        save(self, group, entry);
+    }
 }
 
 void member_outbox_new_epoch(member_core_t *self, group_t *group)
@@ -363,7 +376,7 @@ static void acked(member_core_t *self, group_t *group, outbox_entry_t *entry,
     group->is_held = false;
     entry->is_acked = true;
     entry->acked_poll = self->messages.started;
-    entry->sequence = reply->sequence;
+    entry->sequence = reply->sequence + group->shift;
     entry->time_ms = reply->time_ms;
     save(self, group, entry);
     answer(self, entry, STATUS_OK, NULL);
@@ -378,7 +391,9 @@ void member_send_answered(member_core_t *self, const call_t *call, status_t stat
     group->is_sending = false;
     outbox_entry_t *entry = find(group, call->subject);
     if (!entry || entry->is_acked)
-        return;   /* it came back in the log meanwhile */
+        return; /* it came back in the log meanwhile */
+    if (reply && !group_is_settled(self, group))
+        return;   /* sent again, with the same bytes, once it is known to what log */
     if (!reply) { /* the session stopped: the text stays */
         answer(self, entry, status, status_text(status));
         hold(self, group, status);
@@ -452,7 +467,7 @@ uint64_t group_outbox_deadline(const group_t *group)
 
 bool group_outbox_is_busy(const member_core_t *self, const group_t *group)
 {
-    if (group->phase != GROUP_ACTIVE || group->is_out_of_step)
+    if (group->phase != GROUP_ACTIVE || group->is_out_of_step || group_is_stopped(self, group))
         return false;
     const outbox_entry_t *entry = head(group);
     return group->is_sending || (entry && !entry->is_stale &&

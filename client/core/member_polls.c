@@ -38,11 +38,11 @@ static void poll_messages(member_core_t *self)
                                        .cursors = {cursors, 0}};
     for (size_t i = 0; i < self->group_count && request.cursors.count < POLL_CURSORS_MAX; i++) {
         const group_t *group = self->groups[(self->poll_turn + i) % self->group_count];
-        if (!group_is_polled(group))
+        if (!group_is_polled(group) || !group_is_settled(self, group))
             continue;
         cursor_record_t *cursor = &cursors[request.cursors.count++];
         memcpy(cursor->group, group->id, GROUP_ID_BYTES);
-        cursor->cursor = group->cursor;
+        cursor->cursor = group->cursor - group->shift;
     }
     self->pushed_bytes = 0;
     session_call(&self->session, self->now, VERB_poll_messages, NULL, 0, &request, self->effects);
@@ -59,7 +59,7 @@ static void poll_keys(member_core_t *self)
             continue;
         cursor_record_t *cursor = &done[request.done.count++];
         memcpy(cursor->group, group->id, GROUP_ID_BYTES);
-        cursor->cursor = group->done_sequence;
+        cursor->cursor = group->done_sequence - group->shift;
     }
     session_call(&self->session, self->now, VERB_poll_keys, NULL, 0, &request, self->effects);
     free(done);
@@ -96,16 +96,17 @@ static bool apply(member_core_t *self, const event_record_t *events, size_t coun
 {
     bool has_progress = false;
     for (size_t i = 0; i < count; i++) {
-        group_t *group = member_group(self, events[i].group);
-        if (!group || !group_is_polled(group))
+        event_record_t event = events[i];
+        group_t *group = member_group(self, event.group);
+        if (!group || !group_is_polled(group) || !group_is_settled(self, group))
             continue;
         if (is_push)
-            self->pushed_bytes += events[i].payload.size;
+            self->pushed_bytes += event.payload.size;
         uint64_t before = group->cursor;
-        bool is_applied = member_event(self, group, &events[i]);
+        event.sequence += group->shift;
+        bool is_applied = member_event(self, group, &event);
         has_progress |= is_applied && group->cursor > before;
-        if (!is_applied && is_push && group_is_current(group) &&
-            events[i].sequence > group->cursor + 1)
+        if (!is_applied && is_push && group_is_current(group) && event.sequence > group->cursor + 1)
             self->messages.is_due = true; /* something in between was lost */
     }
     return has_progress;
@@ -117,7 +118,7 @@ static void apply_state(member_core_t *self, const group_state_record_t *state)
 {
     group_t *group = member_group(self, state->group);
     status_t status = status_from_wire(state->status);
-    if (!group || !group_is_polled(group))
+    if (!group || !group_is_polled(group) || !group_is_settled(self, group))
         return;
     if (group->phase == GROUP_WELCOMED && status)
         member_welcome_failed(group); /* it is too old, or its commit stands nowhere */
@@ -134,8 +135,16 @@ static void apply_state(member_core_t *self, const group_state_record_t *state)
     if (!status)
         return;
     name_t nobody = {0};
-    member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody, "%s: %s",
-                  status_name(status), status_text(status));
+    if (status == STATUS_BAD_CURSOR)
+        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody,
+                      "WARNING: BAD_CURSOR: the broker has messages up to %llu, this device up to "
+                      "%llu: it lost or hides some, and doesn't say that it was restored from a "
+                      "backup",
+                      (unsigned long long)(state->head + group->shift),
+                      (unsigned long long)group->cursor);
+    else
+        member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody,
+                      "%s: %s", status_name(status), status_text(status));
 }
 
 /* The log was read to its head, and what the welcome belongs to isn't there. */
@@ -162,11 +171,11 @@ void member_messages_answered(member_core_t *self, status_t status, const messag
         const group_state_record_t *state = &body->states.items[i];
         apply_state(self, state);
         group_t *group = member_group(self, state->group);
-        if (!group || body->more || state->status)
+        if (!group || body->more || state->status || !group_is_settled(self, group))
             continue; /* not read to its head */
         if (group->phase == GROUP_WELCOMED)
             welcome_without_commit(self, group);
-        else if (state->head == group->cursor)
+        else if (state->head + group->shift == group->cursor)
             member_outbox_read(self, group, poll);
     }
 }

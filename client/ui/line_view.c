@@ -32,6 +32,7 @@ static const struct {
     {"held", "messages wait for a new key", SAY_ALONE},
     {"refused", "a text was not sent", SAY_ALARM},
     {"out-of-step", "this device's keys are out of step with the group", SAY_ALARM},
+    {"restored", "the broker was restored from a backup", SAY_ALARM},
     {"broker", "the broker contradicts itself", SAY_ALARM},
 };
 

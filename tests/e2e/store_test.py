@@ -8,7 +8,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
-from harness import BUILD, SLOW, World, contains, equal, main, matches, room
+from harness import BUILD, SLOW, World, contains, equal, main, matches, room, wait_for
 
 CONCLAVED = os.path.join(BUILD, "conclaved")
 
@@ -58,6 +58,176 @@ def test_damage_is_found_and_named():
         contains(conclaved("--fsck", "--data", data, code=1), "can't be opened: the file is damaged")
         shutil.rmtree(data)
         world.broker.start()
+
+
+# --- Restore ----------------------------------------------------------------------------------
+
+def backup(world, name="backup"):
+    """What an online backup of the broker would hold now; the broker is stopped for it, and started again."""
+    directory = os.path.join(world.dir, name)
+    equal(world.broker.stop(), 0)
+    os.mkdir(directory, 0o700)
+    shutil.copytree(world.broker.data + "/store", directory + "/store")
+    shutil.copy(world.broker.data + "/broker.key", directory)
+    sizes = [entry.stat().st_size for entry in os.scandir(directory + "/store") if not entry.name.startswith(("LOG", "LOCK"))]
+    with open(os.open(directory + "/backup.info", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+        file.write("conclave-backup 1\ntime-ms 1700000000000\ntime 2023-11-14T22:13:20Z\nincarnation AAAAAAAAAAAAAAAAAAAAAA\n"
+                   f"software conclaved 0\nstore-bytes {sum(sizes)}\nstore-files {len(sizes)}\n")
+    world.broker.start()
+    return directory
+
+
+def restore(world, directory, name="restored"):
+    """Ends the broker and begins again from the backup, in a new data directory."""
+    world.broker.kill()
+    world.broker.data = os.path.join(world.dir, name)
+    output = conclaved("--restore", directory, "--data", world.broker.data)
+    contains(output, "the broker as it was at 2023-11-14 22:13:20 UTC")
+    matches(conclaved("--fsck", "--data", world.broker.data), r"(?m)^ +[1-9] restores$")
+    world.broker.start()
+
+
+def notices(user, group, kind):
+    return [line["reason"] for line in user.json("history", group, "--last", "1000") if line.get("kind") == kind]
+
+
+def fetch(user, condition):
+    """Listens until what should come has come."""
+    wait_for(lambda: condition() or (user.run("listen", "--wait", "1") and condition()), 60, f"{user.name} has read it")
+
+
+def test_after_a_restore_the_group_goes_on_and_keeps_what_only_its_members_have():
+    with World() as world:
+        alice, bob, carol = world.users("alice", "bob", "carol")
+        serve = room(world, "tea", alice, bob)
+        bob.ok("send", "tea", "kept")
+        fetch(alice, lambda: alice.texts("tea") == ["kept"])
+        directory = backup(world)
+        for text in ("lost 1", "lost 2"):
+            bob.ok("send", "tea", text)
+        fetch(alice, lambda: alice.texts("tea") == ["kept", "lost 1", "lost 2"])
+        serve.stop()
+        restore(world, directory)
+        alice.ok("send", "tea", "after")  # takes the broker's number of "lost 1"
+        for user in (alice, bob):
+            fetch(user, lambda: user.texts("tea")[-1] == "after")
+            equal(user.texts("tea"), ["kept", "lost 1", "lost 2", "after"])
+            equal(notices(user, "tea", "broker"), [])
+            equal(len(notices(user, "tea", "restored")), 1)
+            matches(notices(user, "tea", "restored")[0], r"messages 4 to 5 exist only here")
+        bob.ok("send", "tea", "and on")
+        alice.start("serve")
+        carol.ok("join", "tea", "--wait", "30")
+        bob.ok("send", "tea", "in a new epoch")
+        for user in (alice, carol):
+            fetch(user, lambda: user.texts("tea")[-1:] == ["in a new epoch"])
+        equal(len(notices(alice, "tea", "gap") + notices(bob, "tea", "gap")), 0)
+        world.broker.stop()
+        matches(conclaved("--fsck", "--data", world.broker.data), r"(?m)^sound$")
+        world.broker.start()
+
+
+def test_a_second_restore_is_told_from_what_each_member_has():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob).stop()
+        first = backup(world, "first")
+        bob.ok("send", "tea", "one")
+        second = backup(world, "second")
+        bob.ok("send", "tea", "two")
+        fetch(bob, lambda: bob.texts("tea") == ["one", "two"])
+        restore(world, second, "restored-2")
+        fetch(alice, lambda: notices(alice, "tea", "restored"))  # never saw "two"
+        matches(notices(alice, "tea", "restored")[-1], "it has all that this device has")
+        restore(world, first, "restored-1")
+        bob.ok("send", "tea", "three")  # was not there in between
+        fetch(alice, lambda: len(notices(alice, "tea", "restored")) == 2)
+        matches(notices(alice, "tea", "restored")[-1], "WARNING: the broker was restored, and can't say what it lost")
+        equal(notices(bob, "tea", "restored"), ["the broker was restored from a backup; messages 3 to 4 exist only here and "
+                                                "with others who have read them"])
+        equal(bob.texts("tea"), ["one", "two", "three"])
+        equal(alice.texts("tea"), ["one"])
+
+
+def test_keys_never_go_back_with_a_restored_broker():
+    with World() as world:
+        alice, bob, carol = world.users("alice", "bob", "carol")
+        serve = room(world, "tea", alice, bob)
+        directory = backup(world)
+        carol.ok("join", "tea", "--wait", "30")
+        bob.ok("send", "tea", "lost")
+        for user in (alice, bob):
+            fetch(user, lambda: user.texts("tea") == ["lost"])
+        serve.stop()
+        restore(world, directory)
+        for user in (alice, bob):
+            fetch(user, lambda: notices(user, "tea", "restored"))
+            equal(user.texts("tea"), ["lost"])
+            matches(notices(user, "tea", "restored")[-1], "WARNING: .* older key .* Leave and join again")
+            user.run("send", "tea", "not from here")
+            equal(user.texts("tea"), ["lost"])
+            equal(len(notices(user, "tea", "restored")), 1)
+        fetch(carol, lambda: notices(carol, "tea", "restored"))
+        contains(notices(carol, "tea", "restored")[-1], "doesn't know this group, or you in it")
+        contains(alice.expect(3, "leave", "tea"), "only admin")
+        bob.ok("leave", "tea")
+        alice.ok("leave", "tea")
+        serve = room(world, "tea", alice, bob)
+        bob.ok("send", "tea", "anew")
+        fetch(alice, lambda: alice.texts("tea")[-1] == "anew")
+        serve.stop()
+
+
+def test_a_log_set_back_without_a_restore_is_an_alarm():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob).stop()
+        directory = backup(world)
+        bob.ok("send", "tea", "hidden")
+        fetch(bob, lambda: bob.texts("tea") == ["hidden"])
+        world.broker.stop()
+        shutil.rmtree(world.broker.data + "/store")
+        shutil.copytree(directory + "/store", world.broker.data + "/store")
+        world.broker.start()
+        fetch(bob, lambda: notices(bob, "tea", "broker"))
+        equal(notices(bob, "tea", "restored"), [])
+        matches(notices(bob, "tea", "broker")[-1], "WARNING: BAD_CURSOR: the broker has messages up to 2, this device up to 3")
+        equal(bob.texts("tea"), ["hidden"])
+
+
+def test_what_can_not_be_restored_is_refused_and_leaves_nothing():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob).stop()
+        directory = backup(world)
+        target = os.path.join(world.dir, "target")
+        contains(conclaved("--restore", directory, "--data", world.broker.data, code=1), "a broker runs on this directory")
+        world.broker.stop()
+        contains(conclaved("--restore", directory, "--data", world.broker.data, code=1), "has a store already: move")
+        contains(conclaved("--restore", world.dir, "--data", target, code=1), "is no backup")
+        contains(conclaved("--restore", target, "--data", target, code=1), "No such file")
+        with open(directory + "/backup.info", "r+", encoding="ascii") as file:
+            file.write("conclave-backup 9")
+        contains(conclaved("--restore", directory, "--data", target, code=1), "newer version")
+        with open(directory + "/backup.info", "r+", encoding="ascii") as file:
+            file.write("conclave-backup 1")
+        damaged = shutil.copytree(directory, os.path.join(world.dir, "damaged"))
+        log = next(name for name in sorted(os.listdir(damaged + "/store")) if name.endswith(".sst") or name.endswith(".log"))
+        os.truncate(damaged + "/store/" + log, 100)
+        contains(conclaved("--restore", damaged, "--data", target, code=1), "is damaged: it has")
+        shutil.rmtree(damaged + "/store")
+        shutil.copytree(directory + "/store", damaged + "/store")
+        with open(damaged + "/store/CURRENT", "r+", encoding="ascii") as file:
+            file.write("GARBAGE")
+        contains(conclaved("--restore", damaged, "--data", target, code=1), "is damaged: take another one")
+        equal(os.listdir(target), ["broker.lock"])
+        os.mkdir(target + "/store.restoring", 0o700)  # as an interrupted one leaves it
+        contains(conclaved("--data", target, code=1), "restore_unfinished")
+        conclaved("--restore", directory, "--data", target)
+        equal(sorted(os.listdir(target)), ["broker.key", "broker.lock", "store"])
+        world.broker.data = target
+        world.broker.start()
+        bob.ok("listen", "tea", "--wait", "1")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ VERBS = """
 22 commit        sequence:u time_ms:u winner:b≤131072
 23 roster        epoch:u depth:u next_leaf:u entries:[roster_entry]
 24 roster_proof  epoch:u entries:[roster_entry] proof:[hash]
+25 restored      sequence:u epoch:u time_ms:u
 32 poll_messages events:[event] states:[group_state] more:u
 33 poll_keys     keys:[pending_key] more:u
 34 poll_joins    joins:[pending_join] more:u

@@ -2,6 +2,7 @@
 /* The check of a store: a used one is sound, and each planted corruption is found. */
 #include "broker/rules/check.h"
 #include "broker/rules/records.h"
+#include "broker/rules/restores.h"
 #include "tests/unit/broker/rules_setting.h"
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ static status_t check(bench_t *self)
 }
 
 /* Every kind of record is there: bob in and writing, carol waiting at the door, dave gone without a
- * rekey. */
+ * rekey; restored twice. */
 static int set_up_bench(void **state)
 {
     bench_t *self = mem_zalloc(1, sizeof *self);
@@ -49,6 +50,8 @@ static int set_up_bench(void **state)
     assert_int_equal(room_send(room, &self->dave, 1, NULL), STATUS_OK);
     assert_int_equal(room_leave(room, &self->dave, NULL), STATUS_OK);
     assert_int_equal(room_ask_join(room, &self->setting->carol), STATUS_OK);
+    assert_int_equal(restore_stamp(self->setting->world->store, 1), STATUS_OK);
+    assert_int_equal(restore_stamp(self->setting->world->store, 2), STATUS_OK);
     *state = self;
     return 0;
 }
@@ -181,6 +184,12 @@ static void each_corruption_is_found(void **state)
         {'a', 0, FLIP, 5, "a bob: the registration's signature does not match"},
         {'a', 0, MOVED, -1, "a boc: the registration's signature does not match"},
         {'a', 0, MOVED, -4, "the key is malformed"}, /* the name's length */
+        {'b', 0, GONE, 0, "b 2: the restore before it is missing"},
+        {'b', 1, GONE, 0, " 2: the restore is not noted"},
+        {'b', 0, CUT, 0, "b 1: the record does not decode"},
+        {'d', 0, CUT, 0, " 1: the record does not decode"},
+        {'d', 0, FLIP, 7, " 1: it lies behind the log's end"},
+        {'d', 0, FLIP, 15, " 1: it lies behind the log's end"},
         {'c', 1, GONE, 0, " 2: a commit before it is missing"},
         {'c', 2, GONE, 0, "the commit that began its epoch is not noted"},
         {'c', 1, FLIP, -1, " 1: its event is missing or another"},
