@@ -296,7 +296,16 @@ static void test_every_message(void **state)
                 check_message((message_kind_t)kind, (verb_t)verb);
                 seen++;
             }
-    assert_int_equal(seen, 2 * 20 + 3);
+    const size_t in_table = 0
+#define RECORD(record, fields)
+#define PUSH(code, verb, fields)                          +1
+#define REQUEST(code, verb, request_fields, reply_fields) +2
+#include "proto/messages.def"
+#undef RECORD
+#undef PUSH
+#undef REQUEST
+        ;
+    assert_int_equal(seen, in_table);
 }
 
 /* NULL as a body is all zero, and a refused reply with it reads back as such. */
