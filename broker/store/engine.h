@@ -15,6 +15,7 @@ typedef struct {
     status_t (*write)(store_t *self, const store_unit_t *units, size_t count, status_t *outcomes);
     status_t (*reopen)(store_t *self);
     status_t (*checkpoint)(store_t *self, const char *dir);
+    status_t (*room)(store_t *self);
     status_t (*size_bytes)(store_t *self, uint64_t *size_bytes);
     void (*destroy)(store_t *self);
 } store_engine_t;

@@ -47,6 +47,11 @@ status_t store_checkpoint(store_t *self, const char *dir)
     return self->engine->checkpoint(self, dir);
 }
 
+status_t store_room(store_t *self)
+{
+    return self->engine->room(self);
+}
+
 status_t store_size_bytes(store_t *self, uint64_t *size_bytes)
 {
     *size_bytes = 0;

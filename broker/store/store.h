@@ -77,6 +77,10 @@ MUST_CHECK status_t store_reopen(store_t *self);
    STATUS_STORE_FAILED. */
 MUST_CHECK status_t store_checkpoint(store_t *self, const char *dir);
 
+/* Whether a write that needs room would be accepted now: STATUS_OK, STATUS_STORE_FULL, or
+   STATUS_STORE_FAILED. In the thread that writes, or while nothing is being written. */
+MUST_CHECK status_t store_room(store_t *self);
+
 /* Bytes the store takes, on disk or in memory. STATUS_IO_ERROR. */
 MUST_CHECK status_t store_size_bytes(store_t *self, uint64_t *size_bytes);
 

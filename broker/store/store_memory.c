@@ -217,6 +217,14 @@ static status_t memory_size_bytes(store_t *base, uint64_t *size_bytes)
     return STATUS_OK;
 }
 
+static status_t memory_room(store_t *base)
+{
+    const memory_store_t *self = (memory_store_t *)base;
+    if (self->failed)
+        return STATUS_STORE_FAILED;
+    return self->full ? STATUS_STORE_FULL : STATUS_OK;
+}
+
 static void memory_destroy(store_t *base)
 {
     memory_store_t *self = (memory_store_t *)base;
@@ -233,6 +241,7 @@ static const store_engine_t memory_engine = {
     .write = memory_write,
     .reopen = memory_reopen,
     .checkpoint = memory_checkpoint,
+    .room = memory_room,
     .size_bytes = memory_size_bytes,
     .destroy = memory_destroy,
 };

@@ -116,18 +116,23 @@ static status_t engine_range(store_t *base, const store_range_t *range, store_vi
     return status;
 }
 
-static bool has_room(rocksdb_store_t *self, const store_unit_t *units, size_t count)
+static bool has_room(rocksdb_store_t *self, uint64_t bytes, bool needs_room)
 {
     if (self->reserve_bytes == UINT64_MAX)
         return true;
+    uint64_t needed = (needs_room ? self->reserve_bytes : self->reserve_bytes / 4) + bytes;
+    return free_space_bytes(&self->space, self->database.dir) >= needed;
+}
+
+static bool take_room(rocksdb_store_t *self, const store_unit_t *units, size_t count)
+{
     uint64_t bytes = 0;
     bool needs_room = false;
     for (size_t i = 0; i < count; i++) {
         bytes += units[i].size;
         needs_room |= store_unit_needs_room(&units[i]);
     }
-    uint64_t needed = (needs_room ? self->reserve_bytes : self->reserve_bytes / 4) + bytes;
-    bool enough = free_space_bytes(&self->space, self->database.dir) >= needed;
+    bool enough = has_room(self, bytes, needs_room);
     if (enough)
         free_space_spend(&self->space, bytes);
     return enough;
@@ -136,7 +141,7 @@ static bool has_room(rocksdb_store_t *self, const store_unit_t *units, size_t co
 static status_t write_list(rocksdb_store_t *self, const store_unit_t *units, size_t count,
                            status_t *outcomes)
 {
-    if (!has_room(self, units, count))
+    if (!take_room(self, units, count))
         return STATUS_STORE_FULL;
     status_t status = rocksdb_batch_fill(&self->batch, &self->database, units, count, outcomes);
     if (status == STATUS_OK && rocksdb_writebatch_count(self->batch.writes) > 0) {
@@ -192,6 +197,17 @@ static status_t engine_checkpoint(store_t *base, const char *dir)
     return status;
 }
 
+static status_t engine_room(store_t *base)
+{
+    rocksdb_store_t *self = (rocksdb_store_t *)base;
+    status_t status = begin_call(self);
+    if (status != STATUS_OK)
+        return status;
+    status = has_room(self, 0, true) ? STATUS_OK : STATUS_STORE_FULL;
+    end_call(self);
+    return status;
+}
+
 /* Files come and go while this runs; one that is gone takes no room. */
 static status_t engine_size_bytes(store_t *base, uint64_t *size_bytes)
 {
@@ -224,6 +240,7 @@ static const store_engine_t rocksdb_engine = {
     .write = engine_write,
     .reopen = engine_reopen,
     .checkpoint = engine_checkpoint,
+    .room = engine_room,
     .size_bytes = engine_size_bytes,
     .destroy = engine_destroy,
 };
