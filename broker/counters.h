@@ -23,7 +23,10 @@
     X(writes)                                                                                      \
     X(writes_failed)                                                                               \
     X(writes_refused) /* disk nearly full */                                                       \
-    X(draining)       /* 1 from the signal to stop on */
+    X(draining)       /* 1 from the signal to stop on */                                           \
+    X(store_closed)   /* 1 after a failed write, until the store is open again */                  \
+    X(queued_frames)  /* request frames that wait for their batch now */                           \
+    X(queued_bytes)
 
 /* Each is written by any thread with relaxed order: they are for people, not for decisions, save
    `connections`, which the quota reads. */
@@ -36,6 +39,11 @@ typedef struct {
 static inline void counter_add(atomic_uint_fast64_t *counter, uint64_t count)
 {
     atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
+}
+
+static inline void counter_set(atomic_uint_fast64_t *counter, uint64_t value)
+{
+    atomic_store_explicit(counter, value, memory_order_relaxed);
 }
 
 static inline uint64_t counter_get(const atomic_uint_fast64_t *counter)

@@ -20,6 +20,12 @@
 #define BACKOFF_MAX_MS 5000
 #define POLL_MAX_MS    5000
 
+/* Frames of one turn that were received together. */
+typedef struct {
+    uint64_t received_us;
+    uint64_t frames;
+} arrival_t;
+
 typedef enum { STORE_OPEN, STORE_CLOSED, STORE_REOPENING } store_state_t;
 
 typedef struct {
@@ -37,6 +43,8 @@ typedef struct {
     uint64_t reported_ms;
     bool reload_wanted;
     trace_source_t *trace; /* NULL while nobody listens */
+    arrival_t *arrivals;   /* of this turn, room for BATCH_FRAMES; NULL: nobody measures */
+    size_t arrival_count;
     bool is_stopping;
 } router_t;
 
@@ -80,9 +88,38 @@ static void send_outputs(router_t *self)
     }
 }
 
+static void note_arrival(router_t *self, const received_frame_t *frame)
+{
+    if (!self->arrivals) {
+        return;
+    }
+    arrival_t *last = self->arrival_count > 0 ? &self->arrivals[self->arrival_count - 1] : NULL;
+    if (last && last->received_us == frame->received_us) {
+        last->frames++;
+    } else {
+        self->arrivals[self->arrival_count++] = (arrival_t){frame->received_us, 1};
+    }
+}
+
+/* The turn's replies are released, if they are. */
+static void measure_requests(router_t *self, status_t outcome)
+{
+    bool answered = outcome == STATUS_OK || outcome == STATUS_STORE_FULL;
+    if (self->arrival_count > 0 && answered) {
+        uint64_t now_us = clock_us(CLOCK_MONOTONIC);
+        for (size_t i = 0; i < self->arrival_count; i++) {
+            const arrival_t *arrival = &self->arrivals[i];
+            histogram_observe(&self->with->times->requests, now_us - arrival->received_us,
+                              arrival->frames);
+        }
+    }
+    self->arrival_count = 0;
+}
+
 static void store_is_closed(router_t *self, status_t status)
 {
     self->store_state = STORE_CLOSED;
+    counter_set(&self->with->counters->store_closed, 1);
     self->backoff_ms = self->backoff_ms == 0 ? BACKOFF_MIN_MS : self->backoff_ms * 2;
     self->backoff_ms = self->backoff_ms < BACKOFF_MAX_MS ? self->backoff_ms : BACKOFF_MAX_MS;
     self->reopen_at_ms = self->now_ms + self->backoff_ms;
@@ -143,6 +180,7 @@ static void turn_finish(router_t *self, status_t status)
     }
     rules_finish(self->with->rules, outcome);
     send_outputs(self);
+    measure_requests(self, outcome);
     trace_publish(self);
 }
 
@@ -153,6 +191,7 @@ static void reopen_finish(router_t *self, status_t status)
         return;
     }
     self->store_state = STORE_OPEN;
+    counter_set(&self->with->counters->store_closed, 0);
     self->backoff_ms = 0;
     rules_reset_caches(self->with->rules);
     LOG(self->with->log, LEVEL_INFO, log_event("store_reopened"));
@@ -168,14 +207,22 @@ static void writer_done(router_t *self)
     if (self->store_state == STORE_REOPENING) {
         reopen_finish(self, status);
     } else {
+        if (self->with->times) {
+            histogram_observe(&self->with->times->writes, duration_us, 1);
+        }
         turn_finish(self, status);
     }
 }
 
 static void receive_some(router_t *self)
 {
-    while (!frame_queue_is_full(self->queue) &&
-           router_socket_receive(self->with->socket, frame_queue_slot(self->queue))) {
+    const uint64_t now_us = clock_us(CLOCK_MONOTONIC);
+    while (!frame_queue_is_full(self->queue)) {
+        received_frame_t *slot = frame_queue_slot(self->queue);
+        if (!router_socket_receive(self->with->socket, slot)) {
+            break;
+        }
+        slot->received_us = now_us;
         frame_queue_push(self->queue);
     }
 }
@@ -194,6 +241,7 @@ static void turn_feed(router_t *self)
             break;
         }
         rules_receive(rules, &frame->peer, received_frame_bytes(frame));
+        note_arrival(self, frame);
         frame_queue_pop(self->queue);
         if (rules_write_bytes(rules) >= BATCH_BYTES ||
             clock_us(CLOCK_MONOTONIC) - started_us >= BATCH_US) {
@@ -228,8 +276,10 @@ static void turn_run(router_t *self)
     if (count == 0) {
         rules_finish(rules, STATUS_OK);
         send_outputs(self);
+        measure_requests(self, STATUS_OK);
     } else if (self->store_state != STORE_OPEN) {
         rules_finish(rules, STATUS_STORE_FAILED);
+        measure_requests(self, STATUS_STORE_FAILED);
     } else {
         self->needs_room = store_unit_needs_room(units);
         writer_write(self->writer, units, count, &self->outcome);
@@ -327,6 +377,8 @@ static status_t wait_and_take(router_t *self)
     if (items[2].revents) {
         receive_some(self);
     }
+    counter_set(&self->with->counters->queued_frames, self->queue->count);
+    counter_set(&self->with->counters->queued_bytes, self->queue->bytes);
     return STATUS_OK;
 }
 
@@ -356,6 +408,7 @@ status_t router_run(const router_options_t *options)
         return STATUS_IO_ERROR;
     }
     self.queue = mem_zalloc(1, sizeof *self.queue);
+    self.arrivals = options->times ? mem_alloc(BATCH_FRAMES * sizeof *self.arrivals) : NULL;
     self.rules_counters = rules_counters(options->rules);
     self.now_ms = clock_us(CLOCK_BOOTTIME) / 1000;
     self.reported_ms = self.now_ms;
@@ -372,6 +425,7 @@ status_t router_run(const router_options_t *options)
     drain(&self);
     router_report(options->log, options->counters, self.rules_counters);
     writer_destroy(&self.writer);
+    free(self.arrivals);
     free(self.queue);
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef CONCLAVE_BROKER_ROUTER_H
 #define CONCLAVE_BROKER_ROUTER_H
 
+#include "broker/histogram.h"
 #include "broker/log.h"
 #include "broker/router_calls.h"
 #include "broker/router_socket.h"
@@ -16,6 +17,13 @@
    any more. */
 typedef void router_signal_t(void *context, signal_kind_t kind);
 
+/* How long things take: from a request frame's arrival to the release of its replies, and one
+   write to the store with its sync. Filled by the router, read in any thread. */
+typedef struct {
+    histogram_t requests;
+    histogram_t writes;
+} router_times_t;
+
 /* All is borrowed, and used by nobody else while router_run runs (the counters, the log apart). */
 typedef struct {
     router_socket_t *socket;
@@ -23,6 +31,7 @@ typedef struct {
     store_t *store;
     counters_t *counters;
     log_t *log;
+    router_times_t *times; /* NULL: not measured */
     trace_hub_t *trace;    /* NULL: nobody ever listens */
     router_calls_t *calls; /* NULL: nobody calls. Closed when router_run returns */
     service_t *service;    /* NULL: no service manager */

@@ -22,6 +22,8 @@ typedef struct {
 typedef struct {
     rules_peer_t peer;
     zmq_msg_t body;
+    uint64_t
+        received_us; /* CLOCK_MONOTONIC; of the frames received together, when the first came */
 } received_frame_t;
 
 typedef enum { SEND_OK, SEND_FULL, SEND_GONE } send_result_t;
