@@ -178,6 +178,27 @@ status_t rules_loads(rules_t *self, rules_loads_t *out)
     return STATUS_OK;
 }
 
+static rules_online_t online_user(const user_t *user)
+{
+    rules_online_t out = {.name = user->name};
+    for (size_t i = 0; i < user->member_count && out.group_count < RULES_ONLINE_GROUPS; i++)
+        if (member_is_current(user->members[i]))
+            out.groups[out.group_count++] = user->members[i]->group->head.name;
+    return out;
+}
+
+size_t rules_online(rules_t *self, rules_online_t *out, size_t max)
+{
+    const size_t all = table_count(self->users);
+    const size_t count = all < max ? all : max;
+    size_t left = all; /* the table walks from who was there longest ago */
+    void *cursor = NULL;
+    for (const user_t *user; (user = table_next(self->users, &cursor)); left--)
+        if (left <= count)
+            out[left - 1] = online_user(user);
+    return count;
+}
+
 /* --- One message ----------------------------------------------------------------------------- */
 
 static status_t find_event(rules_t *self, const name_t *name, uint64_t sequence,

@@ -33,6 +33,18 @@ typedef struct {
 /* Of what is in memory: everybody who is online, and their groups. */
 MUST_CHECK status_t rules_loads(rules_t *self, rules_loads_t *out);
 
+#define RULES_ONLINE_GROUPS 8
+
+/* A user who is online, with some of the groups they are in. */
+typedef struct {
+    name_t name;
+    name_t groups[RULES_ONLINE_GROUPS];
+    size_t group_count;
+} rules_online_t;
+
+/* Of those who are online at most `max`, who came or asked last first. Returns how many. */
+size_t rules_online(rules_t *self, rules_online_t *out, size_t max);
+
 typedef struct {
     explain_reply_t reply; /* its list points to readers */
     reader_record_t readers[EXPLAINED_READERS_MAX];
