@@ -4,6 +4,8 @@
 
 #define FIELD(field_) .offset = offsetof(options_t, field_), .size = sizeof((options_t *)0)->field_
 
+static const char *const yes_names[] = {"no", "yes", NULL};
+
 const option_row_t option_rows[OPTION_ROWS] = {
 #define TEXT(field, name_, argument_, change_, initial_, help_)                                    \
     {.name = (name_),                                                                              \
@@ -19,6 +21,14 @@ const option_row_t option_rows[OPTION_ROWS] = {
      .initial = (initial_),                                                                        \
      .help = (help_),                                                                              \
      .kind = OPTION_ENDPOINTS,                                                                     \
+     .change = (change_),                                                                          \
+     FIELD(field)},
+#define ADDRESS(field, name_, argument_, change_, initial_, help_)                                 \
+    {.name = (name_),                                                                              \
+     .argument = (argument_),                                                                      \
+     .initial = (initial_),                                                                        \
+     .help = (help_),                                                                              \
+     .kind = OPTION_ADDRESS,                                                                       \
      .change = (change_),                                                                          \
      FIELD(field)},
 #define CHOICE(field, name_, argument_, change_, names_, initial_, help_)                          \

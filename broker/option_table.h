@@ -9,6 +9,7 @@ enum {
     OPTION_ROWS = 0
 #define TEXT(...)      +1
 #define ENDPOINTS(...) +1
+#define ADDRESS(...)   +1
 #define CHOICE(...)    +1
 #define NUMBER(...)    +1
 #define ACTION(...)    +1

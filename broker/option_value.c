@@ -26,6 +26,19 @@ static bool parse_endpoint(endpoint_list_t *out, const char *text)
     return true;
 }
 
+static bool parse_address(local_address_t *out, const char *text)
+{
+    char url[320];
+    local_address_t address = {.is_given = true, .is_off = strcmp(text, "off") == 0};
+    int size = snprintf(url, sizeof url, "tcp://%s", text);
+    if (!address.is_off && (size < 0 || (size_t)size >= sizeof url ||
+                            endpoint_parse_listen(&address.endpoint, url) != STATUS_OK)) {
+        return false;
+    }
+    *out = address;
+    return true;
+}
+
 static bool parse_choice(const option_row_t *row, unsigned *out, const char *text)
 {
     for (unsigned i = 0; row->choices[i]; i++) {
@@ -63,6 +76,8 @@ bool option_value_parse(const option_row_t *row, void *field, const char *text)
         return parse_text(field, text);
     case OPTION_ENDPOINTS:
         return parse_endpoint(field, text);
+    case OPTION_ADDRESS:
+        return parse_address(field, text);
     case OPTION_CHOICE:
         return parse_choice(row, field, text);
     case OPTION_NUMBER:
@@ -80,6 +95,8 @@ size_t option_value_count(const option_row_t *row, const void *field)
         return *(const char *)field ? 1 : 0;
     case OPTION_ENDPOINTS:
         return ((const endpoint_list_t *)field)->count;
+    case OPTION_ADDRESS:
+        return ((const local_address_t *)field)->is_given ? 1 : 0;
     case OPTION_CHOICE:
     case OPTION_NUMBER:
         return 1;
@@ -87,6 +104,16 @@ size_t option_value_count(const option_row_t *row, const void *field)
         break;
     }
     return 0;
+}
+
+static void format_address(const local_address_t *address, char *out, size_t size)
+{
+    char url[320];
+    if (address->is_off) {
+        snprintf(out, size, "off");
+    } else if (endpoint_format_zmq(&address->endpoint, url, sizeof url) == STATUS_OK) {
+        snprintf(out, size, "%s", url + strlen("tcp://"));
+    }
 }
 
 void option_value_format(const option_row_t *row, const void *field, size_t index, char *out,
@@ -102,6 +129,9 @@ void option_value_format(const option_row_t *row, const void *field, size_t inde
             STATUS_OK) {
             out[0] = '\0';
         }
+        break;
+    case OPTION_ADDRESS:
+        format_address(field, out, size);
         break;
     case OPTION_CHOICE:
         snprintf(out, size, "%s", row->choices[*(const unsigned *)field]);
@@ -134,6 +164,9 @@ void option_value_allowed(const option_row_t *row, char *out, size_t size)
         break;
     case OPTION_ENDPOINTS:
         snprintf(out, size, "tcp://HOST:PORT or tcp://HOST:*, %d at most", OPTION_ENDPOINTS_MAX);
+        break;
+    case OPTION_ADDRESS:
+        snprintf(out, size, "HOST:PORT, HOST:* or off");
         break;
     case OPTION_CHOICE:
         list_choices(row, out, size);

@@ -18,9 +18,17 @@ typedef struct {
     size_t count;
 } endpoint_list_t;
 
+/* Where to serve something that can be switched off. Port 0: any free one. */
+typedef struct {
+    bool is_given;
+    bool is_off;
+    endpoint_t endpoint;
+} local_address_t;
+
 typedef enum {
     OPTION_TEXT,
     OPTION_ENDPOINTS,
+    OPTION_ADDRESS,
     OPTION_CHOICE,
     OPTION_NUMBER,
     OPTION_ACTION

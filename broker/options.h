@@ -24,6 +24,7 @@ typedef struct {
     char **argv;
 #define TEXT(field, ...)      char field[OPTION_TEXT_BYTES];
 #define ENDPOINTS(field, ...) endpoint_list_t field;
+#define ADDRESS(field, ...)   local_address_t field;
 #define CHOICE(field, ...)    unsigned field;
 #define NUMBER(field, ...)    uint64_t field;
 #include "broker/options.def"
