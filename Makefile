@@ -22,7 +22,7 @@ LDFLAGS_ALL = -pthread -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
 
 libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 PROTO_LIBS = $(call libs,libsodium msgpack)
-BROKER_LIBS = $(call libs,libczmq libzmq rocksdb)
+BROKER_LIBS = $(call libs,libczmq libzmq rocksdb libmicrohttpd)
 TRACER_LIBS = $(call libs,libzmq)
 CLIENT_LIBS = $(call libs,libczmq libzmq sqlite3 libedit libutf8proc)
 
@@ -56,6 +56,9 @@ $(BUILD)/%.a:
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The assembler takes the page in.
+$(BUILD)/broker/http/page.o: broker/http/page.html
 
 # --- What people call -------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 
 #include "broker/data_dir.h"
 #include "broker/drain_guard.h"
+#include "broker/http/server.h"
 #include "broker/monitor.h"
 #include "broker/operator/operator.h"
 #include "broker/private_file.h"
@@ -48,6 +49,8 @@ typedef struct {
     router_options_t router;
     service_t service;
     char url[URL_BYTES + 1];
+    router_times_t times;
+    http_server_t *http;
     log_level_t level_before_debug;
     drain_guard_t *drain_guard; /* from the signal to stop on */
     counters_t operator_counters;
@@ -222,6 +225,20 @@ static status_t open_operator(broker_t *self)
     return self->operator&& self->operator_options.is_started ? STATUS_OK : STATUS_IO_ERROR;
 }
 
+static status_t open_http(broker_t *self)
+{
+    const http_options_t options = {.address = &self->options->http,
+                                    .is_public = self->options->http_public,
+                                    .token_file = self->options->http_token_file,
+                                    .log = self->log,
+                                    .numbers = {.counters = &self->counters,
+                                                .times = &self->times,
+                                                .trace = self->trace,
+                                                .calls = self->calls,
+                                                .store = self->store}};
+    return http_server_new(&self->http, &options);
+}
+
 static void log_bind_failure(broker_t *self, const endpoint_t *endpoint, int error)
 {
     char text[URL_BYTES];
@@ -292,6 +309,7 @@ static status_t announce(broker_t *self)
 
 static void broker_close(broker_t *self)
 {
+    http_server_detach(self->http);
     zactor_destroy(&self->operator);
     if (self->monitor) {
         monitor_stop(self->socket.socket);
@@ -307,6 +325,7 @@ static void broker_close(broker_t *self)
     store_destroy(&self->store);
     broker_key_wipe(&self->key);
     zsys_shutdown(); /* waits until what was sent has left */
+    http_server_destroy(&self->http);
     drain_guard_destroy(&self->drain_guard);
     data_dir_close(&self->dir);
 }
@@ -380,6 +399,7 @@ static status_t serve(broker_t *self)
                                       .store = self->store,
                                       .counters = &self->counters,
                                       .log = self->log,
+                                      .times = &self->times,
                                       .trace = self->trace,
                                       .calls = self->calls,
                                       .service = &self->service,
@@ -425,6 +445,9 @@ status_t broker_run(options_t *options, log_t *log, int signal_fd, void (*leave)
     }
     if (status == STATUS_OK) {
         status = open_operator(&self);
+    }
+    if (status == STATUS_OK) {
+        status = open_http(&self);
     }
     if (status == STATUS_OK) {
         status = announce(&self);

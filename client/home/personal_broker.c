@@ -160,7 +160,8 @@ static int spawn_detached(const char *program, const char *folder, char *listen,
     char *log = join(folder, "broker.log");
     char *data = mem_strdup(folder);
     char name[] = "conclaved", data_option[] = "--data", listen_option[] = "--listen";
-    char *arguments[] = {name, data_option, data, listen_option, listen, NULL};
+    char http_option[] = "--http", off[] = "off"; /* nobody asked for a web server */
+    char *arguments[] = {name, data_option, data, listen_option, listen, http_option, off, NULL};
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);

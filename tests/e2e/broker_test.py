@@ -94,7 +94,7 @@ def test_what_a_start_leaves_in_the_directory():
         with open(world.broker.url_file, encoding="ascii") as file:
             text = file.read()
         matches(text, r"\Atcp://127\.0\.0\.1:[1-9][0-9]*#[A-Za-z0-9_-]{43}\n\Z")
-        ready = events(world, "ready")
+        ready = wait_for(lambda: events(world, "ready"), 20, "it says so")  # after the file is there
         equal([(line["url"], line["data"]) for line in ready], [(text.strip(), data)])
 
 

@@ -45,7 +45,7 @@ class Broker:
             os.remove(self.url_file)
         self.process = subprocess.Popen(
             [os.path.join(BUILD, "conclaved"), "--data", self.data, "--listen", self.listen, "--log-format", "json",
-             "--log-level", "debug", *self.args],
+             "--log-level", "debug", *([] if "--http" in self.args else ["--http", "off"]), *self.args],
             stdin=subprocess.DEVNULL, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.env)
         wait_for(lambda: os.path.exists(self.url_file) or self.process.poll() is not None, 20, "the broker is ready")
         if self.process.poll() is not None:
