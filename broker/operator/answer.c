@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CALL_LIMIT_MS = 5000 };
+enum { CALL_LIMIT_MS = 4000 };
 
 static uint64_t now_us(void)
 {

@@ -43,6 +43,7 @@ status_t session_watch(operator_session_t *self, trace_hub_t *hub, const watch_r
     if (!self->listener)
         return STATUS_TOO_MANY;
     self->listener_fd = trace_listener_fd(self->listener);
+    self->owes_past = request->past != 0;
     return STATUS_OK;
 }
 
@@ -75,7 +76,7 @@ static void push_steps(operator_session_t *self, buffer_t *out)
 static bool has_news(const operator_session_t *self, uint64_t now_ms)
 {
     zmq_pollitem_t item = {.fd = self->listener_fd, .events = ZMQ_POLLIN};
-    return now_ms - self->told_ms >= SILENCE_MS || zmq_poll(&item, 1, 0) > 0;
+    return self->owes_past || now_ms - self->told_ms >= SILENCE_MS || zmq_poll(&item, 1, 0) > 0;
 }
 
 session_health_t session_go_on(operator_session_t *self, uint64_t now_ms)
@@ -84,6 +85,7 @@ session_health_t session_go_on(operator_session_t *self, uint64_t now_ms)
         if (!self->listener || !has_news(self, now_ms))
             return SESSION_FINE;
         push_steps(self, &self->unsent);
+        self->owes_past = false;
     }
     session_health_t health = try_send(self, buffer_view(&self->unsent));
     if (health == SESSION_FINE) {

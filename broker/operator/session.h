@@ -18,14 +18,16 @@ typedef struct {
     buffer_t unsent;            /* one frame */
     uint64_t pushes;
     uint64_t told_ms; /* when something was sent last */
+    bool owes_past; /* a push is due even if nothing is remembered: it shows where the past ends */
 } operator_session_t;
 
 typedef enum { SESSION_FINE, SESSION_BLOCKED, SESSION_GONE } session_health_t;
 
 void session_start(operator_session_t *self, void *socket, const uint8_t *id, size_t id_size);
 /* Frees all and zeroes it. */
-void session_end_watch(operator_session_t *self);
 void session_wipe(operator_session_t *self);
+
+void session_end_watch(operator_session_t *self);
 
 /* STATUS_TOO_MANY if too many watch already. */
 MUST_CHECK status_t session_watch(operator_session_t *self, trace_hub_t *hub,

@@ -19,12 +19,12 @@
 #include <zmq.h>
 
 enum {
-    REPLY_LIMIT_MS = 8000, /* longer than the broker lets one of its own calls take */
+    REPLY_LIMIT_MS = 5000, /* longer than the broker lets one of its own calls take */
     KEPT_MAX = 256,        /* pushes that come before a reply */
     HIGH_WATER_MARK = 64
 };
 
-/* A received frame and what was read of it. */
+/* A received frame and what was read of it, which may point into the frame: it is never copied. */
 typedef struct {
     zmq_msg_t frame;
     message_t message;
@@ -35,9 +35,8 @@ struct connection {
     void *socket;
     int dir_fd; /* keeps the name under /proc; -1 */
     uint64_t next_id;
-    incoming_t last;
-    bool has_last;
-    incoming_t kept[KEPT_MAX];
+    incoming_t *last; /* NULL: none */
+    incoming_t *kept[KEPT_MAX];
     size_t kept_first;
     size_t kept_count;
 };
@@ -146,17 +145,14 @@ connection_t *connection_open(const connection_target_t *target, char *problem, 
     return self;
 }
 
-static void incoming_close(incoming_t *self)
+static void incoming_close(incoming_t **self)
 {
-    message_wipe(&self->message);
-    zmq_msg_close(&self->frame);
-}
-
-static void forget_last(connection_t *self)
-{
-    if (self->has_last)
-        incoming_close(&self->last);
-    self->has_last = false;
+    if (!*self)
+        return;
+    message_wipe(&(*self)->message);
+    zmq_msg_close(&(*self)->frame);
+    free(*self);
+    *self = NULL;
 }
 
 void connection_close(connection_t **self)
@@ -164,7 +160,7 @@ void connection_close(connection_t **self)
     connection_t *dead = *self;
     if (!dead)
         return;
-    forget_last(dead);
+    incoming_close(&dead->last);
     for (; dead->kept_count > 0; dead->kept_count--)
         incoming_close(&dead->kept[dead->kept_first++ % KEPT_MAX]);
     if (dead->socket)
@@ -201,21 +197,18 @@ static status_t wait_for_frame(connection_t *self, int64_t until_ms)
 /* The next message into `last`. */
 static status_t receive(connection_t *self, int64_t until_ms)
 {
-    forget_last(self);
-    for (;;) {
+    incoming_close(&self->last);
+    incoming_t *incoming = mem_zalloc(1, sizeof *incoming);
+    self->last = incoming;
+    zmq_msg_init(&incoming->frame);
+    do {
         status_t status = wait_for_frame(self, until_ms);
         if (status != STATUS_OK)
             return status;
-        zmq_msg_init(&self->last.frame);
-        if (zmq_msg_recv(&self->last.frame, self->socket, ZMQ_DONTWAIT) >= 0)
-            break;
-        zmq_msg_close(&self->last.frame);
-    }
-    bytes_t frame = {zmq_msg_data(&self->last.frame), zmq_msg_size(&self->last.frame)};
-    self->last.message = (message_t){0};
-    self->has_last = true;
+    } while (zmq_msg_recv(&incoming->frame, self->socket, ZMQ_DONTWAIT) < 0);
+    bytes_t frame = {zmq_msg_data(&incoming->frame), zmq_msg_size(&incoming->frame)};
     status_t status =
-        message_read(&self->last.message, &frame, 1u << MESSAGE_REPLY | 1u << MESSAGE_PUSH);
+        message_read(&incoming->message, &frame, 1u << MESSAGE_REPLY | 1u << MESSAGE_PUSH);
     return status == STATUS_OK ? STATUS_OK : STATUS_MALFORMED;
 }
 
@@ -229,7 +222,7 @@ static void keep_last(connection_t *self)
     if (self->kept_count == KEPT_MAX)
         return; /* the receiver of so many is not waiting for a reply */
     self->kept[(self->kept_first + self->kept_count++) % KEPT_MAX] = self->last;
-    self->has_last = false;
+    self->last = NULL;
 }
 
 status_t connection_ask(connection_t *self, verb_t verb, const void *body, const message_t **reply)
@@ -246,7 +239,7 @@ status_t connection_ask(connection_t *self, verb_t verb, const void *body, const
         status_t status = receive(self, until_ms);
         if (status != STATUS_OK)
             return status;
-        const message_t *message = &self->last.message;
+        const message_t *message = &self->last->message;
         if (message->kind == MESSAGE_REPLY && message->id == id) {
             *reply = message;
             return message->status;
@@ -260,20 +253,19 @@ status_t connection_next(connection_t *self, int timeout_ms, const traced_push_t
 {
     const int64_t until_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
     if (self->kept_count > 0) {
-        forget_last(self);
+        incoming_close(&self->last);
         self->last = self->kept[self->kept_first];
-        self->has_last = true;
         self->kept_first = (self->kept_first + 1) % KEPT_MAX;
         self->kept_count--;
-        *push = &self->last.message.body.traced_push;
+        *push = &self->last->message.body.traced_push;
         return STATUS_OK;
     }
     for (;;) {
         status_t status = receive(self, until_ms);
         if (status != STATUS_OK)
             return status;
-        if (is_steps(&self->last.message)) {
-            *push = &self->last.message.body.traced_push;
+        if (is_steps(&self->last->message)) {
+            *push = &self->last->message.body.traced_push;
             return STATUS_OK;
         }
     }

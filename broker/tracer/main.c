@@ -20,6 +20,8 @@ typedef struct {
 
 static const command_t commands[] = {
     {"watch", command_watch, 0, "watch"},
+    {"explain", command_explain, 2, "explain GROUP NUMBER"},
+    {"top", command_top, 0, "top"},
     {"record", command_record, 1, "record FILE"},
     {"perfetto", command_perfetto, 1, "perfetto FILE"},
     {"keygen", command_keygen, 1, "keygen FILE"},
@@ -31,6 +33,9 @@ static const char help_text[] =
     "\n"
     "Commands:\n"
     "  watch               steps as they happen, a line each\n"
+    "  explain GROUP N     one message's whole story: when it came, was stored, to whom\n"
+    "                      it went, and who still waits for it\n"
+    "  top                 rates, waits, busy groups and slow clients, each second\n"
     "  record FILE         steps into a new file, to be read with --from\n"
     "  perfetto FILE       steps into a new file for Perfetto (ui.perfetto.dev)\n"
     "  keygen FILE         make an operator's key, for brokers elsewhere\n"
@@ -44,6 +49,7 @@ static const char help_text[] =
     "\n"
     "Which steps:\n"
     "  --past              first those that the broker remembers (conclaved --trace-history)\n"
+    "  --past-only         only those, and end\n"
     "  --user NAME         of this user\n"
     "  --group NAME        of this group\n"
     "  --verb VERB         of requests of this kind, e.g. send\n"
@@ -65,6 +71,7 @@ enum {
     OPTION_KEY,
     OPTION_FROM,
     OPTION_PAST,
+    OPTION_PAST_ONLY,
     OPTION_USER,
     OPTION_GROUP,
     OPTION_VERB,
@@ -83,6 +90,7 @@ static const struct option flags[] = {{"data", required_argument, NULL, OPTION_D
                                       {"key", required_argument, NULL, OPTION_KEY},
                                       {"from", required_argument, NULL, OPTION_FROM},
                                       {"past", no_argument, NULL, OPTION_PAST},
+                                      {"past-only", no_argument, NULL, OPTION_PAST_ONLY},
                                       {"user", required_argument, NULL, OPTION_USER},
                                       {"group", required_argument, NULL, OPTION_GROUP},
                                       {"verb", required_argument, NULL, OPTION_VERB},
@@ -157,6 +165,9 @@ static const char *set_option(tracer_options_t *options, int option, const char 
     case OPTION_PAST:
         options->with_past = true;
         return NULL;
+    case OPTION_PAST_ONLY:
+        options->with_past = options->past_only = true;
+        return NULL;
     case OPTION_USER:
         return name_parse(&filter->user, argument) == STATUS_OK ? NULL : "a user's name";
     case OPTION_GROUP:
@@ -202,7 +213,7 @@ static int run_command(tracer_options_t *options, const char *name)
         tracer_complain("usage: conclave-trace %s", command->usage);
         return wrong_usage();
     }
-    tracer_complain("no such command; commands are watch, record and keygen");
+    tracer_complain("no such command; commands are watch, explain, top, record and keygen");
     return wrong_usage();
 }
 

@@ -134,6 +134,8 @@ static int take_all(const tracer_options_t *options, step_source_t *source, trac
         dropped_in_all += dropped;
         if (status == STATUS_OK && (count > 0 || dropped > 0))
             is_enough = !take(context, steps, count, dropped);
+        /* A push that isn't full ends what the broker remembers. */
+        is_enough = is_enough || (options->past_only && !options->from && count < TRACED_MAX);
     }
     if (dropped_in_all > 0)
         tracer_complain("%llu steps were lost: more came than could be taken. Ask for fewer "

@@ -19,6 +19,7 @@ typedef struct {
     const char *from; /* a recording; NULL: the running broker */
     trace_filter_t filter;
     bool with_past;
+    bool past_only; /* ends with what is remembered */
     bool is_json;
     uint64_t limit_seconds; /* 0: none */
     char **arguments;       /* behind the command's name */
@@ -28,6 +29,8 @@ typedef struct {
 
 /* Each prints what is wrong to standard error. */
 int command_watch(const tracer_options_t *options);
+int command_explain(const tracer_options_t *options);
+int command_top(const tracer_options_t *options);
 int command_record(const tracer_options_t *options);
 int command_perfetto(const tracer_options_t *options);
 int command_keygen(const tracer_options_t *options);

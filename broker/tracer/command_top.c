@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Rates, waits, and who is slow: a screen that is drawn anew each second. */
+#include "broker/tracer/rates.h"
+#include "broker/tracer/step_text.h"
+#include "broker/tracer/tracer.h"
+#include "proto/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STRETCH_MS = 1000, SHOWN = 8 };
+
+typedef struct {
+    const tracer_options_t *options;
+    connection_t *connection;
+    step_source_t source;
+    rates_t rates;
+    uint64_t lost;
+    bool is_screen;
+} top_t;
+
+static int64_t clock_ms(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static status_t gather(top_t *self)
+{
+    const trace_record_t *steps;
+    size_t count;
+    uint64_t dropped;
+    const int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + STRETCH_MS;
+    for (;;) {
+        int64_t left_ms = until_ms - clock_ms(CLOCK_MONOTONIC);
+        if (left_ms <= 0)
+            return STATUS_OK;
+        status_t status = step_source_next(&self->source, (int)left_ms, &steps, &count, &dropped);
+        if (status == STATUS_TIMED_OUT)
+            return STATUS_OK;
+        if (status != STATUS_OK)
+            return status;
+        self->lost += dropped;
+        for (size_t i = 0; i < count; i++)
+            rates_add(&self->rates, &steps[i]);
+    }
+}
+
+static void print_title(const top_t *self, const char *text)
+{
+    const style_t *style = &self->options->style;
+    printf("%s%s%s\n", style_ink(style, INK_BOLD), text, style_ink(style, INK_PLAIN));
+}
+
+static void print_durations(const top_t *self, const char *name, const durations_t *durations)
+{
+    const style_t *style = &self->options->style;
+    if (durations->total == 0)
+        return;
+    printf("%s: half within %s, 90 %% %s, 99 %% %s, all %s\n", name,
+           text_of_us(style, durations_at(durations, 0.5)),
+           text_of_us(style, durations_at(durations, 0.9)),
+           text_of_us(style, durations_at(durations, 0.99)),
+           text_of_us(style, durations_at(durations, 1)));
+}
+
+static void print_since(uint64_t since_ms)
+{
+    uint64_t now_ms = (uint64_t)clock_ms(CLOCK_REALTIME);
+    uint64_t seconds = now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0;
+    if (since_ms == 0)
+        return;
+    if (seconds < 120)
+        printf(", the oldest for %" PRIu64 " s", seconds);
+    else if (seconds < 7200)
+        printf(", the oldest for %" PRIu64 " min", seconds / 60);
+    else
+        printf(", the oldest for %" PRIu64 " h", seconds / 3600);
+}
+
+static void print_waits(const overview_reply_t *overview)
+{
+    printf("waiting: %" PRIu64 " to be let in", overview->pending_joins);
+    print_since(overview->oldest_join_ms);
+    printf("; %" PRIu64 " to be rekeyed out", overview->pending_leaves);
+    print_since(overview->oldest_leave_ms);
+    putchar('\n');
+    for (size_t i = 0; i < overview->loads.count && i < SHOWN; i++) {
+        const group_load_record_t *group = &overview->loads.items[i];
+        if (group->pending_joins == 0 && group->leaves_due == 0)
+            break;
+        printf("  %-14s %" PRIu64 " in", group->name.text, group->pending_joins);
+        print_since(group->oldest_join_ms);
+        printf(", %" PRIu64 " out", group->leaves_due);
+        print_since(group->oldest_leave_ms);
+        printf("; %" PRIu64 " of %" PRIu64 " members online\n", group->online, group->members);
+    }
+}
+
+static void print_groups(const top_t *self)
+{
+    const rates_t *rates = &self->rates;
+    if (rates->group_count == 0)
+        return;
+    print_title(self, "busiest groups       messages/s  deliveries/s");
+    for (size_t i = 0; i < rates->group_count && i < SHOWN; i++)
+        printf("  %-18s %10" PRIu64 " %13" PRIu64 "\n", rates->groups[i].name.text,
+               rates->groups[i].messages, rates->groups[i].deliveries);
+}
+
+static void print_slow(const top_t *self, const overview_reply_t *overview)
+{
+    size_t shown = 0;
+    for (size_t i = 0; i < overview->slow.count && shown < SHOWN; i++) {
+        const user_load_record_t *user = &overview->slow.items[i];
+        if (user->behind == 0)
+            break;
+        if (shown++ == 0)
+            print_title(self, "slow clients         messages not acknowledged");
+        printf("  %-18s %10" PRIu64 "\n", user->name.text, user->behind);
+    }
+}
+
+static void print_top(top_t *self, const overview_reply_t *overview)
+{
+    rates_t *rates = &self->rates;
+    if (self->is_screen)
+        fputs("\033[H\033[J", stdout);
+    print_title(self, "per second");
+    printf("requests %" PRIu64 " (%" PRIu64 " refused), messages %" PRIu64 ", pushed %" PRIu64
+           ", fetched %" PRIu64 ", pushes dropped %" PRIu64 "\n",
+           rates->requests, rates->refused, rates->messages, rates->pushed, rates->fetched,
+           rates->dropped);
+    print_durations(self, "answered", &rates->answers);
+    print_durations(self, "written ", &rates->syncs);
+    print_title(self, "now");
+    printf("up for %" PRIu64 " s; connections %" PRIu64 ", sessions %" PRIu64
+           ", users online %" PRIu64 ", groups in memory %" PRIu64 "\n",
+           overview->uptime_ms / 1000, overview->connections, overview->sessions,
+           overview->users_online, overview->groups);
+    print_waits(overview);
+    rates_sort_groups(rates);
+    print_groups(self);
+    print_slow(self, overview);
+    if (self->lost > 0)
+        printf("steps lost so far, and not counted above: %" PRIu64 "\n", self->lost);
+    if (!self->is_screen)
+        putchar('\n');
+}
+
+static void print_json(const top_t *self, const overview_reply_t *overview)
+{
+    const rates_t *rates = &self->rates;
+    printf("{\"time_ms\":%" PRId64 ",\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
+           ",\"messages\":%" PRIu64 ",\"pushed\":%" PRIu64 ",\"fetched\":%" PRIu64
+           ",\"dropped\":%" PRIu64 ",\"answer_p50_us\":%" PRIu64 ",\"answer_p99_us\":%" PRIu64
+           ",\"sync_p50_us\":%" PRIu64 ",\"sync_p99_us\":%" PRIu64 ",\"connections\":%" PRIu64
+           ",\"sessions\":%" PRIu64 ",\"users_online\":%" PRIu64 ",\"pending_joins\":%" PRIu64
+           ",\"oldest_join_ms\":%" PRIu64 ",\"pending_leaves\":%" PRIu64
+           ",\"oldest_leave_ms\":%" PRIu64 ",\"lost\":%" PRIu64 "}\n",
+           clock_ms(CLOCK_REALTIME), rates->requests, rates->refused, rates->messages,
+           rates->pushed, rates->fetched, rates->dropped, durations_at(&rates->answers, 0.5),
+           durations_at(&rates->answers, 0.99), durations_at(&rates->syncs, 0.5),
+           durations_at(&rates->syncs, 0.99), overview->connections, overview->sessions,
+           overview->users_online, overview->pending_joins, overview->oldest_join_ms,
+           overview->pending_leaves, overview->oldest_leave_ms, self->lost);
+}
+
+static status_t show(top_t *self)
+{
+    const message_t *reply;
+    status_t status = connection_ask(self->connection, VERB_overview, NULL, &reply);
+    if (status != STATUS_OK)
+        return status;
+    if (self->options->is_json)
+        print_json(self, &reply->body.overview_reply);
+    else
+        print_top(self, &reply->body.overview_reply);
+    rates_restart(&self->rates);
+    return tracer_flush() ? STATUS_OK : STATUS_IO_ERROR;
+}
+
+int command_top(const tracer_options_t *options)
+{
+    if (options->from) {
+        tracer_complain("top shows a running broker; --from has none");
+        return TRACER_USAGE;
+    }
+    top_t *self = mem_zalloc(1, sizeof *self);
+    self->options = options;
+    self->is_screen = isatty(STDOUT_FILENO) && !options->is_json;
+    int code = tracer_open_steps(options, &self->source, &self->connection);
+    if (code == TRACER_DONE) {
+        const int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + (int64_t)options->limit_seconds * 1000;
+        status_t status = STATUS_OK;
+        while (status == STATUS_OK &&
+               (options->limit_seconds == 0 || clock_ms(CLOCK_MONOTONIC) < until_ms)) {
+            status = gather(self);
+            if (status == STATUS_OK)
+                status = show(self);
+        }
+        if (status == STATUS_UNREACHABLE || status == STATUS_TIMED_OUT)
+            tracer_complain("the broker has gone");
+        code = tracer_exit_for(status);
+        step_source_close(&self->source);
+    }
+    connection_close(&self->connection);
+    free(self);
+    return code;
+}

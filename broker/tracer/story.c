@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/tracer/story.h"
+
+#include "broker/trace/names.h"
+#include "broker/tracer/step_text.h"
+#include "proto/memory.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void story_begin(story_t *self, const name_t *group, uint64_t sequence)
+{
+    *self = (story_t){.group = *group, .sequence = sequence};
+}
+
+void story_free(story_t *self)
+{
+    free(self->readers);
+    *self = (story_t){0};
+}
+
+static story_reader_t *reader_named(story_t *self, const name_t *name)
+{
+    for (size_t i = 0; i < self->reader_count; i++)
+        if (name_equal(&self->readers[i].name, name))
+            return &self->readers[i];
+    if (self->reader_count == self->reader_capacity) {
+        self->reader_capacity = self->reader_capacity ? self->reader_capacity * 2 : 16;
+        self->readers = mem_realloc(self->readers, self->reader_capacity, sizeof *self->readers);
+    }
+    story_reader_t *added = &self->readers[self->reader_count++];
+    *added = (story_reader_t){.name = *name};
+    return added;
+}
+
+void story_add_facts(story_t *self, const explain_reply_t *facts)
+{
+    self->has_facts = true;
+    self->facts = *facts;
+    for (size_t i = 0; i < facts->readers.count; i++) {
+        const reader_record_t *listed = &facts->readers.items[i];
+        story_reader_t *reader = reader_named(self, &listed->name);
+        reader->is_reader = true;
+        reader->is_online = listed->online != 0;
+        reader->cursor = listed->cursor;
+    }
+    self->facts.readers.items = NULL;
+    self->facts.readers.count = 0;
+}
+
+static void note_first(uint64_t *when, uint64_t time_us)
+{
+    if (*when == 0)
+        *when = time_us;
+}
+
+static bool concerns(const story_t *self, const trace_record_t *step)
+{
+    return name_equal(&step->group, &self->group) && step->sequence <= self->sequence &&
+           self->sequence <= step->last_sequence;
+}
+
+static void add_delivery(story_t *self, const trace_record_t *step)
+{
+    story_reader_t *reader = reader_named(self, &step->user);
+    if (step->step == TRACE_PUSHED)
+        note_first(&reader->pushed_us, step->time_us);
+    if (step->step == TRACE_FETCHED)
+        note_first(&reader->fetched_us, step->time_us);
+    if (step->step == TRACE_PUSH_DROPPED) {
+        note_first(&reader->dropped_us, step->time_us);
+        reader->reason = step->reason;
+    }
+}
+
+static void add_cursor(story_t *self, const trace_record_t *step)
+{
+    if (!name_equal(&step->group, &self->group) || step->sequence < self->sequence)
+        return;
+    story_reader_t *reader = reader_named(self, &step->user);
+    note_first(&reader->acknowledged_us, step->time_us);
+    if (step->sequence > reader->cursor)
+        reader->cursor = step->sequence;
+}
+
+void story_add_step(story_t *self, const trace_record_t *step)
+{
+    switch (step->step) {
+    case TRACE_RECEIVED:
+        if (name_equal(&step->group, &self->group))
+            self->last_received = *step;
+        break;
+    case TRACE_APPENDED:
+        if (!concerns(self, step))
+            break;
+        self->appended = *step;
+        if (memcmp(self->last_received.span_id, step->span_id, SPAN_ID_BYTES) == 0)
+            self->received = self->last_received;
+        break;
+    case TRACE_STORED:
+        if (self->appended.turn == step->turn && self->appended.time_us && !self->stored.time_us)
+            self->stored = *step;
+        break;
+    case TRACE_FANNED_OUT:
+        if (concerns(self, step))
+            self->fanned_out = *step;
+        break;
+    case TRACE_PUSHED:
+    case TRACE_PUSH_DROPPED:
+    case TRACE_FETCHED:
+        if (concerns(self, step))
+            add_delivery(self, step);
+        break;
+    case TRACE_CURSOR_MOVED:
+        add_cursor(self, step);
+        break;
+    default:
+        break;
+    }
+}
+
+bool story_is_known(const story_t *self)
+{
+    return self->has_facts || self->appended.time_us != 0 || self->reader_count > 0;
+}
+
+/* --- For people ------------------------------------------------------------------------------ */
+
+static const char *kind_text(const story_t *self)
+{
+    if (self->has_facts)
+        return self->facts.kind == EVENT_MESSAGE  ? "a message"
+               : self->facts.kind == EVENT_COMMIT ? "a commit"
+               : self->facts.kind == EVENT_LEAVE  ? "a leave"
+                                                  : "an event";
+    return self->appended.verb == VERB_send ? "a message" : "an event";
+}
+
+static const char *sender_text(const story_t *self)
+{
+    const char *sender = self->has_facts ? self->facts.sender.text : self->appended.user.text;
+    return sender[0] ? sender : "somebody";
+}
+
+/* When the story begins: what times are told from. */
+static uint64_t beginning(const story_t *self)
+{
+    return self->received.time_us ? self->received.time_us : self->appended.time_us;
+}
+
+static void print_since(FILE *out, const style_t *style, uint64_t from_us, uint64_t to_us)
+{
+    if (from_us == 0 || to_us < from_us)
+        fprintf(out, "at %s", text_of_time(to_us));
+    else
+        fprintf(out, "+%s", text_of_us(style, to_us - from_us));
+}
+
+static void print_head(const story_t *self, FILE *out, const style_t *style)
+{
+    fprintf(out, "%s%s #%" PRIu64 "%s: %s of %s%s%s", style_ink(style, INK_BOLD), self->group.text,
+            self->sequence, style_ink(style, INK_PLAIN), kind_text(self),
+            style_ink(style, INK_USER), sender_text(self), style_ink(style, INK_PLAIN));
+    if (self->has_facts)
+        fprintf(out, ", %s sealed, epoch %" PRIu64 ", %s in the log's time",
+                text_of_bytes(self->facts.size_bytes), self->facts.epoch,
+                text_of_time(self->facts.time_ms * 1000));
+    fputc('\n', out);
+}
+
+static void print_way(const story_t *self, FILE *out, const style_t *style)
+{
+    const uint64_t from = beginning(self);
+    if (from == 0) {
+        fputs("  The broker remembers no step of it (conclaved --trace-history); this is what its "
+              "store says.\n",
+              out);
+        return;
+    }
+    if (self->received.time_us)
+        fprintf(out, "  %s received, %s of %s\n", text_of_time(self->received.time_us),
+                text_of_verb(self->received.verb), text_of_bytes(self->received.size_bytes));
+    fprintf(out, "  %s accepted as #%" PRIu64 " of epoch %" PRIu64 ", ",
+            text_of_time(self->appended.time_us), self->sequence, self->appended.epoch);
+    print_since(out, style, from, self->appended.time_us);
+    fputc('\n', out);
+    if (self->stored.time_us) {
+        fprintf(out, "  %s stored in a batch of %" PRIu64 " records and %s, synced in %s, ",
+                text_of_time(self->stored.time_us), self->stored.count,
+                text_of_bytes(self->stored.size_bytes),
+                text_of_us(style, self->stored.duration_us));
+        print_since(out, style, from, self->stored.time_us);
+        fputc('\n', out);
+    }
+    if (self->fanned_out.time_us) {
+        fprintf(out, "  %s pushed to %" PRIu64 " members, ", text_of_time(self->fanned_out.time_us),
+                self->fanned_out.count);
+        print_since(out, style, from, self->fanned_out.time_us);
+        fputc('\n', out);
+    }
+}
+
+static bool has_it(const story_t *self, const story_reader_t *reader)
+{
+    return reader->acknowledged_us != 0 || reader->cursor >= self->sequence;
+}
+
+static void print_reader(const story_t *self, const story_reader_t *reader, FILE *out,
+                         const style_t *style)
+{
+    const uint64_t from = beginning(self);
+    fprintf(out, "    %s%-12s%s", style_ink(style, INK_USER), reader->name.text,
+            style_ink(style, INK_PLAIN));
+    if (reader->dropped_us)
+        fprintf(out, " not pushed (%s)", trace_reason_name(reader->reason));
+    if (reader->pushed_us) {
+        fputs(" pushed ", out);
+        print_since(out, style, from, reader->pushed_us);
+    }
+    if (reader->fetched_us) {
+        fputs(" fetched ", out);
+        print_since(out, style, from, reader->fetched_us);
+    }
+    if (reader->acknowledged_us) {
+        fputs(" acknowledged ", out);
+        print_since(out, style, from, reader->acknowledged_us);
+    } else if (has_it(self, reader)) {
+        fputs(" acknowledged", out);
+    } else if (reader->is_reader) {
+        fprintf(out, "%s %s, has all up to #%" PRIu64 "%s", style_ink(style, INK_BAD),
+                reader->is_online ? "not acknowledged yet" : "offline", reader->cursor,
+                style_ink(style, INK_PLAIN));
+    }
+    fputc('\n', out);
+}
+
+void story_print(const story_t *self, FILE *out, const style_t *style)
+{
+    size_t waiting = 0, readers = 0;
+    print_head(self, out, style);
+    print_way(self, out, style);
+    for (size_t i = 0; i < self->reader_count; i++) {
+        print_reader(self, &self->readers[i], out, style);
+        readers += self->readers[i].is_reader;
+        waiting += self->readers[i].is_reader && !has_it(self, &self->readers[i]);
+    }
+    if (!self->has_facts)
+        return;
+    if (self->facts.more)
+        fprintf(out, "    and more than these %d\n", EXPLAINED_READERS_MAX);
+    if (waiting > 0)
+        fprintf(out, "  Still waiting for %zu of %zu readers.\n", waiting, readers);
+    else
+        fprintf(out, "  All %zu readers have it.\n", readers);
+}
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+static void json_step(FILE *out, const char *key, const trace_record_t *step)
+{
+    if (step->time_us == 0)
+        return;
+    fprintf(out, ",\"%s\":", key);
+    step_print_json(out, step);
+}
+
+static void json_number(FILE *out, const char *key, uint64_t number)
+{
+    if (number != 0)
+        fprintf(out, ",\"%s\":%" PRIu64, key, number);
+}
+
+static void json_reader(const story_t *self, FILE *out, const story_reader_t *reader)
+{
+    fprintf(out, "{\"name\":\"%s\"", reader->name.text);
+    if (reader->is_reader)
+        fprintf(out, ",\"online\":%s", reader->is_online ? "true" : "false");
+    fprintf(out, ",\"has_it\":%s", has_it(self, reader) ? "true" : "false");
+    json_number(out, "cursor", reader->cursor);
+    json_number(out, "pushed_us", reader->pushed_us);
+    json_number(out, "dropped_us", reader->dropped_us);
+    if (reader->dropped_us)
+        fprintf(out, ",\"reason\":\"%s\"", trace_reason_name(reader->reason));
+    json_number(out, "fetched_us", reader->fetched_us);
+    json_number(out, "acknowledged_us", reader->acknowledged_us);
+    fputc('}', out);
+}
+
+void story_print_json(const story_t *self, FILE *out)
+{
+    fprintf(out, "{\"group\":\"%s\",\"sequence\":%" PRIu64 ",\"sender\":\"%s\"", self->group.text,
+            self->sequence, sender_text(self));
+    if (self->has_facts) {
+        static const char *const kinds[] = {"", "message", "commit", "leave"};
+        fprintf(out, ",\"kind\":\"%s\",\"time_ms\":%" PRIu64,
+                self->facts.kind <= EVENT_LEAVE ? kinds[self->facts.kind] : "",
+                self->facts.time_ms);
+        json_number(out, "size_bytes", self->facts.size_bytes);
+        json_number(out, "epoch", self->facts.epoch);
+        json_number(out, "head", self->facts.head);
+    }
+    json_step(out, "received", &self->received);
+    json_step(out, "appended", &self->appended);
+    json_step(out, "stored", &self->stored);
+    json_step(out, "fanned_out", &self->fanned_out);
+    fputs(",\"readers\":[", out);
+    for (size_t i = 0; i < self->reader_count; i++) {
+        fputs(i > 0 ? "," : "", out);
+        json_reader(self, out, &self->readers[i]);
+    }
+    fputs("]}\n", out);
+}

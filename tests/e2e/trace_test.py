@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: MPL-2.0
+"""conclave-trace with a real broker: each kind of step matched to what happened, one message's story, and listeners that misbehave."""
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import zmq
+from harness import BUILD, SLOW, World, contains, equal, main, room, wait_for
+
+
+def tracer(world, *args, code=0, target=True):
+    """Runs conclave-trace to its end and gives what it printed, standard error behind it unless it is to succeed."""
+    where = ["--data", world.broker.data] if target else []
+    result = subprocess.run([os.path.join(BUILD, "conclave-trace"), *where, *args], capture_output=True, text=True,
+                            env=world.env, timeout=60 * SLOW, check=False)
+    if result.returncode != code:
+        raise AssertionError(f"conclave-trace {args}: exit {result.returncode}\n{result.stdout[-2000:]}\n{result.stderr}")
+    return result.stdout if code == 0 else result.stdout + result.stderr
+
+
+def past(world, *args):
+    lines = tracer(world, "--past-only", "--json", *args, "watch").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def of(steps, step, **wanted):
+    return [s for s in steps if s["step"] == step and all(s.get(k) == v for k, v in wanted.items())]
+
+
+def raw_operator(world):
+    context = zmq.Context()
+    dealer = context.socket(zmq.DEALER)
+    dealer.linger = 0
+    dealer.connect("ipc://" + os.path.join(world.broker.data, "operator.sock"))
+    return context, dealer
+
+
+def test_each_step_is_told_as_it_happened():
+    with World(broker_args=["--trace-history", "20000"]) as world:
+        alice, bob, carol = world.users("alice", "bob", "carol")
+        serve = room(world, "tea", alice, bob, carol)
+        follow = bob.start("listen", "tea")
+        alice.ok("send", "tea", "first")
+        wait_for(lambda: "first" in follow.texts(), 30, "bob follows")
+        sent = alice.json("send", "tea", "hello")[0]
+        wait_for(lambda: "hello" in follow.texts(), 30, "bob reads")
+        carol.expect(3, "send", "nowhere", "hello")
+        context = zmq.Context()
+        plain = context.socket(zmq.DEALER)
+        plain.linger = 0
+        plain.connect(world.broker.url.split("#")[0])
+        wait_for(lambda: past(world, "--step", "handshake-failed"), 30, "the failed handshake is told")
+        plain.close()
+        context.term()
+        carol.ok("listen", "tea", "--count", "2", "--wait", "20")
+        steps = past(world)
+
+        sequence = sent["seq"]
+        appended, = of(steps, "appended", verb="send", group="tea", sequence=sequence)
+        equal((appended["user"], appended["purpose"]), ("alice", "events"))
+        received, = of(steps, "received", span_id=appended["span_id"])
+        accepted, = of(steps, "accepted", span_id=appended["span_id"])
+        for key in ("user", "group", "verb", "turn", "request", "trace_id"):
+            equal(received[key], appended[key], key)
+        assert received["size_bytes"] > 100, received
+        stored, = of(steps, "stored", turn=appended["turn"])
+        assert stored["count"] >= 1 and stored["size_bytes"] > 100 and stored["duration_us"] > 0, stored
+        assert received["time_us"] <= accepted["time_us"] <= appended["time_us"] <= stored["time_us"]
+        pushed = [s for s in of(steps, "pushed", group="tea") if s["sequence"] <= sequence <= s["last_sequence"]]
+        assert {"bob"} <= {s["user"] for s in pushed}, pushed
+        fanned, = [s for s in of(steps, "fanned out", group="tea") if s["sequence"] <= sequence <= s["last_sequence"]]
+        equal(fanned["count"], len(pushed))
+        fetched = [s for s in of(steps, "fetched", user="carol", group="tea") if s["sequence"] <= sequence <= s["last_sequence"]]
+        equal(len(fetched), 1, "carol fetched it by one poll")
+        assert fetched[0]["count"] == fetched[0]["last_sequence"] - fetched[0]["sequence"] + 1
+        assert any(s["sequence"] >= sequence for s in of(steps, "cursor moved", user="carol", group="tea"))
+        equal({s["user"] for s in of(steps, "session opened")}, {"alice", "bob", "carol"})
+        assert of(steps, "session ended", user="carol"), "carol's commands have ended"
+        assert all(s["reason"] in ("other protocol", "no detail") for s in of(steps, "handshake failed"))
+        refused = of(steps, "refused")
+        assert all("status" in s for s in refused), refused
+        for step in steps:
+            assert not set(step) & {"payload", "token", "key", "sealed", "text"}, step
+        serve.stop()
+
+
+def test_filters_pass_what_they_name():
+    with World(broker_args=["--trace-history", "20000"]) as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob)
+        bob.ok("create", "milk")
+        bob.ok("send", "milk", "to myself")
+        steps = past(world, "--group", "milk")
+        assert steps and all(s.get("group") == "milk" or s["step"] == "stored" for s in steps), steps
+        steps = past(world, "--user", "bob", "--step", "received", "--step", "appended")
+        equal({s["step"] for s in steps}, {"received", "appended"})
+        equal({s["user"] for s in steps}, {"bob"})
+        equal({s["verb"] for s in past(world, "--verb", "create", "--step", "received")}, {"create"})
+        whole = len(past(world, "--step", "received"))
+        part = len(past(world, "--step", "received", "--share", "300"))
+        assert 0 < part < whole, (part, whole)
+        contains(tracer(world, "--verb", "nonsense", "watch", code=2), "--verb")
+        contains(tracer(world, "--user", "No/Name", "watch", code=2), "--user")
+        contains(tracer(world, "--step", "nonsense", "watch", code=2), "push-dropped")
+        contains(tracer(world, "nonsense", code=2), "no such command")
+        contains(tracer(world, "record", code=2), "record FILE")
+
+
+def test_explain_tells_a_message_s_story():
+    with World(broker_args=["--trace-history", "20000"]) as world:
+        alice, bob, carol = world.users("alice", "bob", "carol")
+        room(world, "tea", alice, bob, carol)
+        follow = bob.start("listen", "tea")
+        alice.ok("send", "tea", "first")
+        wait_for(lambda: "first" in follow.texts(), 30, "bob follows")
+        sequence = alice.json("send", "tea", "hello")[0]["seq"]
+        wait_for(lambda: "hello" in follow.texts(), 30, "bob reads")
+        wait_for(lambda: {r["name"] for r in json.loads(tracer(world, "--json", "explain", "tea", str(sequence)))["readers"]
+                          if r["has_it"]} >= {"alice", "bob"}, 30, "two have acknowledged")
+        story = json.loads(tracer(world, "--json", "explain", "tea", f"#{sequence}"))
+        equal((story["group"], story["sequence"], story["sender"], story["kind"]), ("tea", sequence, "alice", "message"))
+        for step in ("received", "appended", "stored", "fanned_out"):
+            assert step in story, step
+        readers = {r["name"]: r for r in story["readers"]}
+        equal(set(readers), {"alice", "bob", "carol"})
+        assert readers["bob"]["pushed_us"] >= story["stored"]["time_us"] and readers["bob"]["online"]
+        equal(readers["carol"]["has_it"], False)
+        text = tracer(world, "explain", "tea", str(sequence))
+        for part in ("a message of alice", "received", "stored in a batch", "pushed", "has all up to", "Still waiting for 1 of 3"):
+            contains(text, part)
+        carol.ok("listen", "tea", "--count", "2", "--wait", "20")
+        wait_for(lambda: "All 3 readers have it." in tracer(world, "explain", "tea", str(sequence)), 30, "carol has it")
+        contains(tracer(world, "explain", "tea", "999", code=1), "no such message")
+        contains(tracer(world, "explain", "nowhere", "1", code=1), "no such group")
+        contains(tracer(world, "explain", "tea", "x", code=2), "explain tea 17")
+
+
+def test_explain_without_a_past_says_what_the_store_knows():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob)
+        sequence = alice.json("send", "tea", "hello")[0]["seq"]
+        text = tracer(world, "explain", "tea", str(sequence))
+        contains(text, "--trace-history")
+        contains(text, "a message of alice")
+        equal(past(world), [])
+
+
+def test_a_recording_tells_the_same():
+    with World(broker_args=["--trace-history", "20000"]) as world:
+        alice, bob = world.users("alice", "bob")
+        serve = room(world, "tea", alice, bob)
+        sequence = alice.json("send", "tea", "hello")[0]["seq"]
+        serve.stop()
+        path = os.path.join(world.dir, "steps")
+        tracer(world, "--past-only", "record", path)
+        equal(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        live = past(world)
+        recorded = [json.loads(line) for line in
+                    tracer(world, "--from", path, "--json", "watch", target=False).splitlines()]
+        equal(recorded, live[:len(recorded)])
+        assert len(recorded) > 50
+        story = json.loads(tracer(world, "--from", path, "--json", "explain", "tea", str(sequence), target=False))
+        equal((story["sender"], story["appended"]["sequence"]), ("alice", sequence))
+        contains(tracer(world, "record", path, code=1), "exists")
+        with open(path, "rb") as file:
+            whole = file.read()
+        for name, damaged in (("cut", whole[:-7]), ("flipped", whole[:20] + b"\xff" + whole[21:]), ("alien", b"hello\n" * 9),
+                              ("newer", whole[:15] + b"\x09" + whole[16:]), ("empty", b"")):
+            other = path + "-" + name
+            with open(other, "wb") as file:
+                file.write(damaged)
+            assert tracer(world, "--from", other, "watch", target=False, code=1).strip(), name
+
+
+def test_top_counts():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob)
+        top = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "--json", "--for", "6", "top"],
+                               stdout=subprocess.PIPE, text=True, env=world.env)
+        bob.ok("send", "tea", input="".join(f"{i}\n" for i in range(20)))
+        out, _ = top.communicate(timeout=60)
+        lines = [json.loads(line) for line in out.splitlines()]
+        equal(top.returncode, 0)
+        assert sum(line["messages"] for line in lines) <= 20
+        assert sum(line["requests"] for line in lines) > 0 and max(line["sessions"] for line in lines) >= 2, lines
+        text = tracer(world, "--for", "1", "top")
+        for part in ("per second", "requests", "waiting: 0 to be let in", "connections"):
+            contains(text, part)
+
+
+def test_only_the_broker_s_user_reaches_the_socket():
+    with World() as world:
+        path = os.path.join(world.broker.data, "operator.sock")
+        equal(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        contains(tracer(world, "--data", world.dir, "watch", code=3, target=False), "no running broker")
+        equal(world.broker.stop(), 0)
+        assert not os.path.exists(path), "the socket goes with the broker"
+        contains(tracer(world, "watch", code=3), "no running broker")
+
+
+def test_from_elsewhere_a_listed_key_is_needed():
+    with World(broker_args=["--operator-listen", "tcp://127.0.0.1:*"]) as world:
+        ready = [json.loads(line) for line in world.broker.log_text().splitlines() if "operator_listening" in line]
+        url = ready[0]["address"] + "#" + world.broker.url.split("#")[1]
+        key = os.path.join(world.dir, "operator")
+        line = tracer(world, "keygen", key, target=False)
+        equal(stat.S_IMODE(os.stat(key).st_mode), 0o600)
+        contains(tracer(world, "keygen", key, target=False, code=1), "exists")
+        contains(tracer(world, "--broker", url, "top", target=False, code=3), "--key")
+        contains(tracer(world, "--broker", url, "--key", key, "watch", target=False, code=3), "operator.keys")
+        wait_for(lambda: "operator_refused" in world.broker.log_text(), 20, "the refusal is logged")
+        keys = os.path.join(world.broker.data, "operator.keys")
+        with open(os.open(keys, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+            file.write("# operators\n" + line)
+        contains(tracer(world, "--broker", url, "--key", key, "--for", "1", "top", target=False), "per second")
+        os.chmod(keys, 0o644)
+        contains(tracer(world, "--broker", url, "--key", key, "watch", target=False, code=3), "operator.keys")
+        os.chmod(key, 0o644)
+        contains(tracer(world, "--broker", url, "--key", key, "watch", target=False, code=3), "chmod 600")
+
+
+def test_a_listener_that_stops_reading_holds_up_nobody():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob)
+        out = open(os.path.join(world.dir, "watched"), "wb")
+        watch = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "--json", "watch"], stdout=out,
+                                 stderr=subprocess.PIPE, env=world.env)
+        wait_for(lambda: os.path.getsize(out.name) > 0, 20, "it watches")
+        watch.send_signal(signal.SIGSTOP)
+        bob.ok("send", "tea", input="".join(f"{i}\n" for i in range(100)), timeout=120)
+        bob.ok("send", "tea", "still served")
+        watch.send_signal(signal.SIGCONT)
+        wait_for(lambda: b'"sequence"' in open(out.name, "rb").read(), 20, "it goes on")
+        watch.kill()
+        watch.wait()
+        bob.ok("send", "tea", "and after it died")
+        tracer(world, "--for", "1", "top")
+
+
+def test_a_thousand_connections_and_garbage_do_no_harm():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob)
+        address = os.path.join(world.broker.data, "operator.sock")
+        plain = []
+        for _ in range(300):
+            raw = socket.socket(socket.AF_UNIX)
+            raw.setblocking(False)
+            try:
+                raw.connect(address)
+                raw.send(b"\xff\0\0\0nonsense")
+            except (BlockingIOError, ConnectionError):
+                pass
+            plain.append(raw)
+        context = zmq.Context()
+        context.set(zmq.MAX_SOCKETS, 1100)
+        dealers = []
+        for number in range(1000):
+            dealer = context.socket(zmq.DEALER)
+            dealer.linger = 0
+            dealer.connect("ipc://" + address)
+            dealer.send(bytes([number % 256]) * (number % 40 + 1))
+            dealers.append(dealer)
+        bob.ok("send", "tea", "in the middle of it")
+        for raw in plain:
+            raw.close()
+        for dealer in dealers:
+            dealer.close()
+        context.term()
+        bob.ok("send", "tea", "after it")
+        wait_for(lambda: tracer_works(world), 60, "tools are served again")
+        equal(world.broker.stop(), 0)
+
+
+def tracer_works(world):
+    result = subprocess.run([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "--for", "1", "top"],
+                            capture_output=True, env=world.env, timeout=60 * SLOW, check=False)
+    return result.returncode == 0
+
+
+def test_a_client_s_verbs_are_no_operator_s_and_the_reverse():
+    with World() as world:
+        context, dealer = raw_operator(world)
+        # [0, hello, 7, token, traceparent, [1, 1, ""]]
+        dealer.send(bytes.fromhex("96000107c400a0930101a0"))
+        assert dealer.poll(5000 * SLOW), "an answer"
+        answer = dealer.recv()
+        equal(answer[:5], bytes.fromhex("95010107") + answer[4:5])
+        equal(answer[4], 2, "UNKNOWN_VERB")
+        dealer.close()
+        context.term()
+
+
+if __name__ == "__main__":
+    main(globals())
