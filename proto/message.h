@@ -117,11 +117,4 @@ void message_write_request_around(buffer_t *out, verb_t verb, uint64_t id, bytes
 const char *verb_name(uint64_t verb);
 bool verb_is_request(uint64_t verb);
 
-/* Generic access for tests and fuzzers: the number of fields and sizes come from the table. */
-size_t message_body_size(message_kind_t kind, verb_t verb);
-/* Reads a body alone (as written by message_write_request_body or inside a reply or push) into zeroed memory of message_body_size bytes; lists go to *lists (free with message_lists_free). */
-MUST_CHECK status_t message_read_body(message_kind_t kind, verb_t verb, bytes_t bytes, void *out,
-                                      void **lists);
-void message_lists_free(void *lists);
-
 #endif

@@ -76,12 +76,6 @@ const message_shape_t *message_shape(message_kind_t kind, uint64_t verb)
     return NULL;
 }
 
-size_t message_body_size(message_kind_t kind, verb_t verb)
-{
-    const message_shape_t *shape = message_shape(kind, verb);
-    return shape ? shape->size : 0;
-}
-
 const char *verb_name(uint64_t verb)
 {
     switch (verb) {

@@ -42,9 +42,10 @@ typedef struct {
 const message_shape_t *message_shape(message_kind_t kind, uint64_t verb);
 
 /* A body alone, of any table's shape (the client's local protocol has one of its own). Reading: out is zeroed memory of the
- * shape's size; lists and views as message_read_body. The caller limits the size of bytes. */
+ * shape's size; views point into bytes; lists go to *lists (free with message_lists_free). The caller limits the size of bytes. */
 MUST_CHECK status_t message_shape_read(const message_shape_t *shape, bytes_t bytes, void *out,
                                        void **lists);
+void message_lists_free(void *lists);
 void message_shape_write(buffer_t *out, const message_shape_t *shape, const void *body);
 
 #endif

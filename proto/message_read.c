@@ -356,17 +356,6 @@ status_t message_shape_read(const message_shape_t *shape, bytes_t bytes, void *o
     return status;
 }
 
-status_t message_read_body(message_kind_t kind, verb_t verb, bytes_t bytes, void *out, void **lists)
-{
-    *lists = NULL;
-    const message_shape_t *shape = message_shape(kind, verb);
-    if (!shape)
-        return STATUS_UNKNOWN_VERB;
-    if (bytes.size > FRAME_MAX_BYTES)
-        return STATUS_TOO_LARGE;
-    return message_shape_read(shape, bytes, out, lists);
-}
-
 void message_lists_free(void *lists)
 {
     free(lists);

@@ -77,8 +77,6 @@ status_t skim(bytes_t bytes, size_t *extent)
     unsigned depth = 0;
     *extent = 0;
     do {
-        while (depth && open[depth - 1] == 0)
-            depth--;
         if (depth)
             open[depth - 1]--;
         status_t status = skim_head(&in, &count);

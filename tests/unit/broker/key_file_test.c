@@ -139,6 +139,26 @@ static void test_no_plain_file(void **state)
     assert_int_equal(open_key(), STATUS_UNSAFE_PERMISSIONS);
 }
 
+/* The file that was there stays, and nothing half-written beside it. */
+static void test_what_can_not_be_written_changes_nothing(void **state)
+{
+    (void)state;
+    char text[8];
+    size_t size;
+    assert_int_equal(private_file_write(dir.fd, "note", "old", 3), STATUS_OK);
+    assert_int_equal(mkdirat(dir.fd, "note.new", 0700), 0); /* in the way */
+    assert_int_equal(private_file_write(dir.fd, "note", "new", 3), STATUS_IO_ERROR);
+    assert_int_equal(private_file_read(dir.fd, "note", text, sizeof text, &size), STATUS_OK);
+    assert_int_equal(size, 3);
+    assert_memory_equal(text, "old", 3);
+    assert_int_equal(mkdirat(dir.fd, "folder", 0700), 0);
+    assert_int_equal(private_file_write(dir.fd, "folder", "new", 3), STATUS_IO_ERROR);
+    assert_int_equal(faccessat(dir.fd, "folder.new", F_OK, 0), -1);
+    char name[80] = {0};
+    memset(name, 'x', sizeof name - 1);
+    assert_int_equal(private_file_write(dir.fd, name, "new", 3), STATUS_TOO_LARGE);
+}
+
 static void test_second_holder_is_told_the_pid(void **state)
 {
     data_dir_t second;
@@ -202,6 +222,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_newer_and_longer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_readable_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_plain_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_can_not_be_written_changes_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_second_holder_is_told_the_pid, setup, teardown),
         cmocka_unit_test_setup_teardown(test_directory_modes, setup, teardown),
         cmocka_unit_test(test_default_path),

@@ -58,6 +58,7 @@ static void test_accepted(void **state)
 static void test_refused(void **state)
 {
     (void)state;
+    assert_refused("tcp://[0000:0000:0000:0000:0000:0000:000000000000000000001]:5555#" KEY);
     static const char *const bad[] = {
         "",
         "tcp://",

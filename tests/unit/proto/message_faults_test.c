@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <msgpack/pack.h>
 
-#include "proto/message.h"
+#include "proto/message_fields.h"
 
 static const unsigned any = 7;
 

@@ -34,6 +34,7 @@ static void test_table(void **state)
     }
     assert_string_equal(status_name(STATUS_STALE_EPOCH), "STALE_EPOCH");
     assert_string_equal(status_name((status_t)9999), "UNKNOWN_STATUS");
+    assert_string_equal(status_text((status_t)9999), "unknown status");
 }
 
 static void test_from_wire(void **state)
