@@ -151,6 +151,7 @@ static status_t open_store(broker_t *self)
         rules_config_t config = rules_config_default(self->key.public_key);
         config.idle_ms = self->options->idle_seconds * SECOND_MS;
         config.retention_ms = self->options->retention_days * DAY_MS;
+        config.registration = (registration_mode_t)self->options->registration;
         snprintf(config.software, sizeof config.software, "conclaved %s", CONCLAVE_VERSION);
         self->rules = rules_new(self->store, &config);
         status = rules_open(self->rules);
@@ -361,6 +362,7 @@ static void reload(broker_t *self)
         log_set_level(self->log, (log_level_t)options->log_level);
         rules_set_lifetimes(self->rules, options->idle_seconds * SECOND_MS,
                             options->retention_days * DAY_MS);
+        rules_set_registration(self->rules, (registration_mode_t)options->registration);
         store_rocksdb_set_reserve(self->store, reserve_bytes(options));
         self->router.report_ms = options->report_minutes * MINUTE_MS;
     }

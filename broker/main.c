@@ -3,10 +3,12 @@
 #include "broker/broker.h"
 #include "broker/offline.h"
 #include "broker/signals.h"
+#include "broker/user_command.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -60,6 +62,18 @@ static int run_offline(const options_t *options)
     return status == STATUS_OK && is_told ? EXIT_STOPPED : EXIT_START_FAILED;
 }
 
+static int run_user(int argc, char **argv)
+{
+    forbid_core_dumps();
+    status_t status =
+        sodium_init() < 0 ? STATUS_IO_ERROR : user_command_run(argc, argv, stdout, stderr);
+    bool is_told = fflush(stdout) == 0 && !ferror(stdout);
+    if (status == STATUS_USAGE) {
+        return EXIT_USAGE;
+    }
+    return status == STATUS_OK && is_told ? EXIT_STOPPED : EXIT_START_FAILED;
+}
+
 static void tell_problem(void *context, const options_problem_t *problem)
 {
     (void)context;
@@ -98,6 +112,9 @@ static int print(const options_t *options)
 int main(int argc, char **argv)
 {
     options_t options;
+    if (argc > 1 && strcmp(argv[1], "user") == 0) {
+        return run_user(argc, argv);
+    }
     if (options_load(&options, argc, argv, tell_problem, NULL) != STATUS_OK) {
         fputs("Try 'conclaved --help'.\n", stderr);
         return EXIT_USAGE;

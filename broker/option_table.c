@@ -2,6 +2,8 @@
 /* Generated from options.def by the preprocessor. */
 #include "broker/option_table.h"
 
+#include "broker/rules/rules.h"
+
 #define FIELD(field_) .offset = offsetof(options_t, field_), .size = sizeof((options_t *)0)->field_
 
 static const char *const yes_names[] = {"no", "yes", NULL};

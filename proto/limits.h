@@ -15,6 +15,7 @@
 #define TOKEN_BYTES            32
 #define CHALLENGE_BYTES        32
 #define INCARNATION_BYTES      16
+#define INVITE_BYTES           24 /* the operator's, to register with */
 #define COMMIT_RANDOM_BYTES    16
 #define MESSAGE_SALT_BYTES     8
 #define WRAP_BYTES             48
@@ -52,6 +53,7 @@
 #define POLL_CURSORS_MAX       1024
 #define POLL_EVENTS_MAX        4096
 #define PENDING_JOINS_MAX      4096 /* per group */
+#define USERS_PER_REPLY_MAX    256 /* accounts in one answer to an operator */
 #define PENDING_PER_REPLY_MAX  64
 #define ROSTER_PAGE_MAX        512
 #define IN_FLIGHT_MAX          64   /* unanswered requests of one connection */

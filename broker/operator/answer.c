@@ -2,8 +2,10 @@
 #include "broker/operator/answer.h"
 
 #include "broker/rules/inspect.h"
+#include "broker/rules/users.h"
 #include "proto/memory.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -105,6 +107,66 @@ static void answer_overview(const operator_options_t *with, const message_t *req
     free(overview);
 }
 
+/* --- Accounts -------------------------------------------------------------------------------- */
+
+typedef struct {
+    const message_t *request;
+    message_t reply;
+    user_entry_record_t *entries;
+} user_call_t;
+
+static status_t call_user_invite(void *context, rules_t *rules, store_t *store)
+{
+    user_call_t *self = context;
+    const user_invite_request_t *asked = &self->request->body.user_invite_request;
+    user_invite_reply_t *reply = &self->reply.body.user_invite_reply;
+    uint64_t now_ms = now_us() / 1000;
+    (void)rules;
+    reply->until_ms = now_ms + asked->valid_ms;
+    return asked->reset ? users_reset(store, &asked->name, now_ms, asked->valid_ms, reply->invite)
+                        : users_invite(store, &asked->name, now_ms, asked->valid_ms, reply->invite);
+}
+
+static status_t call_user_enable(void *context, rules_t *rules, store_t *store)
+{
+    const user_call_t *self = context;
+    const user_enable_request_t *asked = &self->request->body.user_enable_request;
+    status_t status = users_enable(store, &asked->name, asked->enabled != 0);
+    if (status == STATUS_OK && !asked->enabled)
+        rules_end_sessions(rules, &asked->name);
+    return status;
+}
+
+static status_t call_user_list(void *context, rules_t *rules, store_t *store)
+{
+    user_call_t *self = context;
+    const user_list_request_t *asked = &self->request->body.user_list_request;
+    user_list_reply_t *reply = &self->reply.body.user_list_reply;
+    (void)rules;
+    reply->users.items = self->entries;
+    return users_list(store, &asked->after, asked->invited != 0, USERS_PER_REPLY_MAX, reply);
+}
+
+/* Not for who connects from elsewhere: those may watch. */
+static void answer_users(const operator_options_t *with, const operator_session_t *session,
+                         const message_t *request, buffer_t *out)
+{
+    router_call_t *call = request->verb == VERB_user_invite   ? call_user_invite
+                          : request->verb == VERB_user_enable ? call_user_enable
+                                                              : call_user_list;
+    user_call_t context = {.request = request};
+    context.entries = mem_zalloc(USERS_PER_REPLY_MAX, sizeof *context.entries);
+    status_t status = session->is_local
+                          ? router_calls_do(with->calls, call, &context, CALL_LIMIT_MS)
+                          : STATUS_UNKNOWN_VERB;
+    LOG(with->log, LEVEL_INFO, log_event("operator_request"),
+        log_text("verb", verb_name(request->verb)), log_status("status", status));
+    message_write_reply(out, request->verb, request->id, status,
+                        status == STATUS_OK ? &context.reply.body : NULL);
+    free(context.entries);
+    sodium_memzero(&context, sizeof context);
+}
+
 void operator_answer(const operator_options_t *with, operator_session_t *session,
                      const message_t *request, uint64_t uptime_ms, buffer_t *out)
 {
@@ -121,6 +183,11 @@ void operator_answer(const operator_options_t *with, operator_session_t *session
         break;
     case VERB_overview:
         answer_overview(with, request, uptime_ms, out);
+        break;
+    case VERB_user_invite:
+    case VERB_user_enable:
+    case VERB_user_list:
+        answer_users(with, session, request, out);
         break;
     default:
         message_write_reply(out, request->verb, request->id, STATUS_UNKNOWN_VERB, NULL);

@@ -181,6 +181,7 @@ static operator_session_t *session_for(operator_t *self, void *socket, const uin
         make_room(self);
     session = &self->sessions[self->session_count++];
     session_start(session, socket, id, id_size);
+    session->is_local = socket == self->handles[0];
     return session;
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     void *socket; /* libzmq's, borrowed */
     uint8_t id[16];
     size_t id_size;
+    bool is_local; /* a tool of the broker's user on this machine */
     trace_listener_t *listener; /* NULL: doesn't watch */
     int listener_fd;            /* -1 */
     buffer_t unsent;            /* one frame */

@@ -20,10 +20,38 @@ static status_t verify_registration(const rules_t *rules, const register_request
     return status;
 }
 
-status_t handle_register(request_t *request)
+/* Whether a name without an account may be registered now. STATUS_OK also uses the invite up. */
+static status_t admit(rules_t *rules, const register_request_t *asked, bool was_reset,
+                      const uint8_t *invite)
+{
+    store_key_t key = key_of_name(KEY_INVITE, &asked->name);
+    invite_t known;
+    uint8_t hash[HASH_BYTES];
+    status_t status = load_invite(rules, &asked->name, &known);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    bool is_invited = status == STATUS_OK && rules->now_ms < known.until_ms;
+    if (rules->config.registration == REGISTRATION_CLOSED)
+        return STATUS_REGISTRATION_CLOSED;
+    /* A name that somebody is invited by is theirs; one that was reset must not fall to anybody. */
+    bool needs_invite =
+        was_reset || is_invited || rules->config.registration == REGISTRATION_INVITE;
+    if (needs_invite && !invite)
+        return STATUS_INVITE_NEEDED;
+    if (needs_invite) {
+        invite_hash(hash, invite);
+        if (!is_invited || sodium_memcmp(hash, known.hash, HASH_BYTES) != 0)
+            return STATUS_BAD_INVITE;
+    }
+    if (status == STATUS_OK)
+        erase(rules, &key);
+    return STATUS_OK;
+}
+
+static status_t register_user(request_t *request, const register_request_t *asked,
+                              const uint8_t *invite)
 {
     rules_t *rules = request->rules;
-    const register_request_t *asked = &request->message->body.register_request;
     if (name_size(&asked->name) == 0)
         return STATUS_BAD_NAME;
     if (sodium_is_zero(asked->identity_key, KEY_BYTES))
@@ -36,17 +64,34 @@ status_t handle_register(request_t *request)
         return status;
     account_t account;
     status = load_account(rules, &asked->name, &account);
-    if (status == STATUS_OK) {
+    bool was_reset = status == STATUS_OK && account.state == ACCOUNT_RESET;
+    if (status == STATUS_OK && !was_reset) {
         bool same = sodium_memcmp(account.identity_key, asked->identity_key, KEY_BYTES) == 0;
-        return same && account.alive ? STATUS_OK : STATUS_NAME_TAKEN;
+        return same && account_is_alive(&account) ? STATUS_OK : STATUS_NAME_TAKEN;
     }
-    if (status != STATUS_NOT_FOUND)
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status = admit(rules, asked, was_reset, invite);
+    if (status != STATUS_OK)
         return status;
-    account = (account_t){.since_ms = rules->now_ms, .alive = true};
+    account = (account_t){.since_ms = rules->now_ms, .state = ACCOUNT_ALIVE};
     memcpy(account.identity_key, asked->identity_key, KEY_BYTES);
     memcpy(account.signature, asked->signature, SIGNATURE_BYTES);
     save_account(rules, &asked->name, &account);
     return STATUS_OK;
+}
+
+status_t handle_register(request_t *request)
+{
+    return register_user(request, &request->message->body.register_request, NULL);
+}
+
+status_t handle_register_invited(request_t *request)
+{
+    const register_invited_request_t *asked = &request->message->body.register_invited_request;
+    register_request_t plain = {.name = asked->name};
+    memcpy(plain.identity_key, asked->identity_key, KEY_BYTES);
+    memcpy(plain.signature, asked->signature, SIGNATURE_BYTES);
+    return register_user(request, &plain, asked->invite);
 }
 
 status_t handle_whois(request_t *request)
@@ -56,7 +101,7 @@ status_t handle_whois(request_t *request)
         return STATUS_BAD_NAME;
     account_t account;
     status_t status = load_account(request->rules, &asked->name, &account);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !account.alive))
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !account_is_alive(&account)))
         return STATUS_UNKNOWN_USER;
     if (status != STATUS_OK)
         return status;
@@ -130,7 +175,7 @@ status_t handle_unregister(request_t *request)
         status = erase_prefix(rules, &welcomes);
     if (status != STATUS_OK)
         return status;
-    account.alive = false;
+    account.state = ACCOUNT_GONE;
     save_account(rules, &name, &account);
     sessions_end_user(rules, &name, STATUS_NOT_LOGGED_IN);
     request->user = NULL;

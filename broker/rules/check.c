@@ -22,6 +22,7 @@ static const kind_t kinds[] = {
     {KEY_EVENT, "G8", "events", check_event},
     {KEY_FORMER, "UG", "past memberships", check_former},
     {KEY_HEAD, "G", "groups", check_head},
+    {KEY_INVITE, "U", "invites", check_invite},
     {KEY_JOIN, "GU", "joins that wait", check_join},
     {KEY_CURSOR, "GU", "cursors", check_cursor},
     {KEY_LEAF, "G4", "roster entries", check_leaf},

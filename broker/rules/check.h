@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* How many kinds of records there are, and what people call each. */
-#define CHECK_KINDS 19
+#define CHECK_KINDS 20
 const char *check_kind_name(size_t kind);
 
 typedef struct {

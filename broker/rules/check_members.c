@@ -182,7 +182,8 @@ void check_join(check_t *self)
                      memcmp(join.group, self->key.group, GROUP_ID_BYTES) == 0 &&
                      name_equal(&join.name, &self->key.name),
                  "its request does not decode");
-    check_expect(self, check_find_account(self, &self->key.name, &account) && account.alive,
+    check_expect(self,
+                 check_find_account(self, &self->key.name, &account) && account_is_alive(&account),
                  "who asks has no account");
     store_key_t asked = key_of_name_group(KEY_ASKED, &self->key.name, self->key.group);
     check_expect(self, check_exists(self, &asked), "the user's requests don't list it");

@@ -102,6 +102,12 @@ void check_account(check_t *self)
     buffer_free(&statement);
 }
 
+void check_invite(check_t *self)
+{
+    invite_t invite;
+    check_expect(self, invite_read(&invite, self->value), "the record does not decode");
+}
+
 void check_restore(check_t *self)
 {
     restore_t restore;

@@ -53,6 +53,7 @@ bool check_find_member(const check_t *self, const name_t *name, membership_t *ou
 /* One for each kind of record, called with its key parsed. */
 void check_info(check_t *self);
 void check_account(check_t *self);
+void check_invite(check_t *self);
 void check_restore(check_t *self);
 void check_restored(check_t *self);
 void check_group_name(check_t *self);

@@ -141,7 +141,7 @@ static status_t check_account(commit_plan_t *self, const commit_add_t *add,
     status_t status = load_account(self->rules, &add->name, &account);
     if (status != STATUS_OK)
         return bad_if_absent(status);
-    bool has_asked = member->join_served || !account.alive || self->commit->epoch == 0;
+    bool has_asked = member->join_served || !account_is_alive(&account) || self->commit->epoch == 0;
     return has_asked && same_key(account.identity_key, add->identity_key) ? STATUS_OK
                                                                           : STATUS_BAD_COMMIT;
 }

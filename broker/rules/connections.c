@@ -62,7 +62,7 @@ static status_t verify_login(request_t *request, const login_request_t *login)
     rules_t *rules = request->rules;
     account_t account;
     status_t status = load_account(rules, &login->name, &account);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !account.alive))
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !account_is_alive(&account)))
         return STATUS_BAD_SIGNATURE;
     if (status != STATUS_OK)
         return status;
@@ -71,7 +71,8 @@ static status_t verify_login(request_t *request, const login_request_t *login)
                     request->peer->address.curve_key, (uint8_t)login->purpose);
     status = signature_verify(login->signature, account.identity_key, buffer_view(&statement));
     buffer_free(&statement);
-    return status;
+    /* Only who holds the key learns that the account is disabled. */
+    return status == STATUS_OK && account.state == ACCOUNT_DISABLED ? STATUS_DISABLED : status;
 }
 
 status_t handle_login(request_t *request)

@@ -27,6 +27,7 @@ typedef struct {
 static const row_t rows[COUNTED_VERBS] = {
     [VERB_hello] = {handle_hello, NEEDS_NOTHING, READS},
     [VERB_register] = {handle_register, NEEDS_HELLO, STORES},
+    [VERB_register_invited] = {handle_register_invited, NEEDS_HELLO, STORES},
     [VERB_challenge] = {handle_challenge, NEEDS_HELLO, OPENS},
     [VERB_login] = {handle_login, NEEDS_HELLO, OPENS},
     [VERB_logout] = {handle_logout, NEEDS_LOGIN, READS},

@@ -3,6 +3,7 @@
 #include "broker/rules/records.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <string.h>
 
 static void key_bytes(store_key_t *self, const void *bytes, size_t size)
@@ -117,7 +118,7 @@ void account_write(const account_t *self, buffer_t *out)
     buffer_append(out, self->identity_key, KEY_BYTES);
     buffer_append(out, self->signature, SIGNATURE_BYTES);
     buffer_u64(out, self->since_ms);
-    buffer_u8(out, self->alive);
+    buffer_u8(out, (uint8_t)self->state);
 }
 
 bool account_read(account_t *out, bytes_t bytes)
@@ -126,7 +127,32 @@ bool account_read(account_t *out, bytes_t bytes)
     reader_copy(&in, out->identity_key, KEY_BYTES);
     reader_copy(&in, out->signature, SIGNATURE_BYTES);
     out->since_ms = reader_u64(&in);
-    out->alive = reader_u8(&in) != 0;
+    out->state = (account_state_t)reader_u8(&in);
+    return reader_done(&in) && out->state <= ACCOUNT_RESET;
+}
+
+bool account_is_alive(const account_t *self)
+{
+    return self->state == ACCOUNT_ALIVE || self->state == ACCOUNT_DISABLED;
+}
+
+void invite_hash(uint8_t out[static HASH_BYTES], const uint8_t invite[static INVITE_BYTES])
+{
+    (void)crypto_generichash(out, HASH_BYTES, invite, INVITE_BYTES, NULL, 0);
+}
+
+void invite_write(const invite_t *self, buffer_t *out)
+{
+    buffer_u8(out, RECORD_FORMAT);
+    buffer_append(out, self->hash, HASH_BYTES);
+    buffer_u64(out, self->until_ms);
+}
+
+bool invite_read(invite_t *out, bytes_t bytes)
+{
+    reader_t in = start(bytes);
+    reader_copy(&in, out->hash, HASH_BYTES);
+    out->until_ms = reader_u64(&in);
     return reader_done(&in);
 }
 

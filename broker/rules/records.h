@@ -14,6 +14,7 @@
  *
  *   !            store: its format, incarnation         (one record)
  *   a U          account
+ *   i U          the operator's invite to register this name
  *   n N          group id of a living group
  *   h G          head: all the rules read about a group
  *   c G epoch8   which commit left this epoch
@@ -37,6 +38,7 @@
 enum {
     KEY_STORE = '!',
     KEY_ACCOUNT = 'a',
+    KEY_INVITE = 'i',
     KEY_NAME = 'n',
     KEY_HEAD = 'h',
     KEY_COMMIT = 'c',
@@ -79,12 +81,25 @@ typedef struct {
     uint8_t incarnation[INCARNATION_BYTES];
 } store_info_t;
 
+/* GONE: unregistered, the name stays reserved. RESET: by the operator, free for who is invited. */
+typedef enum { ACCOUNT_GONE, ACCOUNT_ALIVE, ACCOUNT_DISABLED, ACCOUNT_RESET } account_state_t;
+
 typedef struct {
     uint8_t identity_key[KEY_BYTES];
     uint8_t signature[SIGNATURE_BYTES];
     uint64_t since_ms;
-    bool alive; /* false: unregistered, the name stays reserved */
+    account_state_t state;
 } account_t;
+
+/* Whether the key is that of a user, one who is disabled included. */
+bool account_is_alive(const account_t *self);
+
+typedef struct {
+    uint8_t hash[HASH_BYTES]; /* of the invite, which is told once and not kept */
+    uint64_t until_ms;        /* wall clock */
+} invite_t;
+
+void invite_hash(uint8_t out[static HASH_BYTES], const uint8_t invite[static INVITE_BYTES]);
 
 typedef struct {
     name_t name;
@@ -177,6 +192,7 @@ typedef struct {
 
 /* Each appends a whole record; each _read gives false for damaged bytes or another format. */
 void store_info_write(const store_info_t *self, buffer_t *out);
+void invite_write(const invite_t *self, buffer_t *out);
 void account_write(const account_t *self, buffer_t *out);
 void head_write(const head_t *self, buffer_t *out);
 void commit_record_write(const commit_record_t *self, buffer_t *out);
@@ -193,6 +209,7 @@ void number_record_write(uint64_t number, buffer_t *out); /* a cursor */
 void bytes_record_write(bytes_t bytes, buffer_t *out);    /* a group id, a node's hash, nothing */
 
 bool store_info_read(store_info_t *out, bytes_t bytes);
+bool invite_read(invite_t *out, bytes_t bytes);
 bool account_read(account_t *out, bytes_t bytes);
 bool head_read(head_t *out, bytes_t bytes);
 bool commit_record_read(commit_record_t *out, bytes_t bytes);

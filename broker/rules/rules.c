@@ -22,6 +22,8 @@
 
 enum { SECOND_MS = 1000, DAY_MS = 24 * 60 * 60 * 1000 };
 
+const char *const registration_names[] = {"open", "invite", "closed", NULL};
+
 rules_config_t rules_config_default(const uint8_t broker_key[static KEY_BYTES])
 {
     rules_config_t config = {
@@ -128,6 +130,16 @@ status_t rules_open(rules_t *self)
         memcpy(self->incarnation, info.incarnation, INCARNATION_BYTES);
     free(value);
     return status;
+}
+
+void rules_set_registration(rules_t *self, registration_mode_t mode)
+{
+    self->config.registration = mode;
+}
+
+void rules_end_sessions(rules_t *self, const name_t *user)
+{
+    sessions_end_user(self, user, STATUS_NOT_LOGGED_IN);
 }
 
 const uint8_t *rules_incarnation(const rules_t *self)

@@ -8,6 +8,7 @@
 #include "broker/store/store.h"
 #include "proto/bytes.h"
 #include "proto/limits.h"
+#include "proto/name.h"
 #include "proto/status.h"
 
 #include <stdbool.h>
@@ -44,6 +45,10 @@ typedef struct {
     uint32_t per_minute;
 } rules_rate_t;
 
+/* Who may register: everybody, whom the operator invited, nobody. */
+typedef enum { REGISTRATION_OPEN, REGISTRATION_INVITE, REGISTRATION_CLOSED } registration_mode_t;
+extern const char *const registration_names[]; /* by mode; NULL at the end */
+
 /* All zero but broker_key is not usable: start from rules_config_default. Copied by rules_new. */
 typedef struct {
     uint8_t broker_key[KEY_BYTES]; /* public, of the CURVE server */
@@ -54,6 +59,7 @@ typedef struct {
     uint64_t sweep_period_ms;        /* one step of the sweep a period */
     uint64_t cursor_flush_period_ms; /* acknowledged cursors are stored this late at most */
     uint64_t full_probe_ms;          /* after STORE_FULL writes are refused at once for so long */
+    registration_mode_t registration;
     size_t peers_max;
     size_t
         output_max_bytes; /* replies to one peer in one turn; what asks for more is RATE_LIMITED */
@@ -102,6 +108,10 @@ size_t rules_write_bytes(const rules_t *self);
 /* Lifetimes that may change while running. Between turns. A client keeps the idle_ms that its
  * login was told: a session may end sooner than it thinks, and it logs in anew. */
 void rules_set_lifetimes(rules_t *self, uint64_t idle_ms, uint64_t retention_ms);
+void rules_set_registration(rules_t *self, registration_mode_t mode);
+
+/* Ends a user's sessions; they have to log in again, if they can. Between turns. */
+void rules_end_sessions(rules_t *self, const name_t *user);
 
 /* Requests refused from now on with DRAINING, all but polls and logout. */
 void rules_drain(rules_t *self);

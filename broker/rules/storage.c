@@ -65,6 +65,14 @@ status_t load_account(rules_t *self, const name_t *name, account_t *out)
     return status == STATUS_OK ? checked(account_read(out, value)) : status;
 }
 
+status_t load_invite(rules_t *self, const name_t *name, invite_t *out)
+{
+    store_key_t key = key_of_name(KEY_INVITE, name);
+    bytes_t value;
+    status_t status = load(self, &key, &value, NULL);
+    return status == STATUS_OK ? checked(invite_read(out, value)) : status;
+}
+
 status_t load_group_id(rules_t *self, const name_t *name, uint8_t out[GROUP_ID_BYTES])
 {
     store_key_t key = key_of_name(KEY_NAME, name);

@@ -12,6 +12,7 @@
  * turn fail, which is found when it is prepared.
  */
 MUST_CHECK status_t load_account(rules_t *self, const name_t *name, account_t *out);
+MUST_CHECK status_t load_invite(rules_t *self, const name_t *name, invite_t *out);
 MUST_CHECK status_t load_group_id(rules_t *self, const name_t *name, uint8_t out[GROUP_ID_BYTES]);
 MUST_CHECK status_t load_head(rules_t *self, const uint8_t *group, head_t *out, uint64_t *version);
 MUST_CHECK status_t load_membership(rules_t *self, const uint8_t *group, const name_t *name,

@@ -2,6 +2,7 @@
 /* hello, then register, over a link of its own. */
 #include "client/actors/registration.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "client/actors/link.h"
@@ -32,16 +33,24 @@ static status_t send_step(attempt_t *self, verb_t step)
     static const char software[] = "conclave";
     hello.software = (text_t){software, sizeof software - 1};
     register_request_t request = {.name = *identity_name(self->order->identity)};
+    register_invited_request_t invited = {.name = request.name};
     memcpy(request.identity_key, identity_key(self->order->identity), KEY_BYTES);
     identity_sign_register(self->order->identity, self->broker.key, request.signature);
+    memcpy(invited.identity_key, request.identity_key, KEY_BYTES);
+    memcpy(invited.signature, request.signature, SIGNATURE_BYTES);
+    if (self->order->invite)
+        memcpy(invited.invite, self->order->invite, INVITE_BYTES);
     buffer_t frame = {0};
-    const void *body = step == VERB_hello ? (const void *)&hello : (const void *)&request;
+    const void *body = step == VERB_hello      ? (const void *)&hello
+                       : step == VERB_register ? (const void *)&request
+                                               : (const void *)&invited;
     self->step = step;
     char text[TRACE_CONTEXT_CHARS + 1];
     text_t traceparent = trace_context_text(&self->order->trace, text);
     message_write_request(&frame, step, ++self->id, (bytes_t){0}, traceparent, body);
     self->attempt_ms = clock_boot_ms() + CALL_DEADLINE_MS;
-    self->was_sent |= step == VERB_register;
+    self->was_sent |= step != VERB_hello;
+    sodium_memzero(&invited, sizeof invited);
     return link_send(self->link, &frame);
 }
 
@@ -70,7 +79,7 @@ static status_t take_reply(attempt_t *self, const message_t *reply, bool *done)
         return send_step(self, self->step);
     }
     if (reply->status == STATUS_OK && self->step == VERB_hello)
-        return send_step(self, VERB_register);
+        return send_step(self, self->order->invite ? VERB_register_invited : VERB_register);
     *done = true;
     return reply->status;
 }

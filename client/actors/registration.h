@@ -15,6 +15,7 @@ struct identity; /* client/keys/identity.h */
 typedef struct {
     const struct identity *identity;
     const char *broker_url; /* tcp://HOST:PORT#KEY */
+    const uint8_t *invite;  /* INVITE_BYTES, of the broker's operator; NULL: none */
     uint64_t timeout_ms;
     trace_context_t trace;               /* that the request carries, if there is one */
     bool (*is_cancelled)(void *context); /* asked a few times a second */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <string.h>
 
 identity_strength_t account_strength(const invocation_t *self)
@@ -40,6 +41,21 @@ static bool was_interrupted(void *context)
     return self->signal_number != 0;
 }
 
+/* --invite's bytes; *is_given false if there is none. */
+static status_t read_invite(invocation_t *self, uint8_t out[static INVITE_BYTES], bool *is_given)
+{
+    const char *text = self->options.invite;
+    size_t size = 0;
+    *is_given = text != NULL;
+    if (!text || (sodium_base642bin(out, INVITE_BYTES, text, strlen(text), NULL, &size, NULL,
+                                    sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
+                  size == INVITE_BYTES))
+        return STATUS_OK;
+    complain(self, STATUS_USAGE, "the invite is not whole");
+    complain_advice(self, "it is 32 letters, digits, - and _, as the broker's operator gave it");
+    return STATUS_USAGE;
+}
+
 static status_t publish(invocation_t *self, const identity_t *identity, const char *broker_url,
                         bool *was_sent)
 {
@@ -48,9 +64,17 @@ static status_t publish(invocation_t *self, const identity_t *identity, const ch
                             .timeout_ms = self->globals.timeout_ms,
                             .is_cancelled = was_interrupted,
                             .context = self};
+    uint8_t invite[INVITE_BYTES];
+    bool is_invited;
+    *was_sent = false;
+    status_t status = read_invite(self, invite, &is_invited);
+    if (status != STATUS_OK)
+        return status;
+    order.invite = is_invited ? invite : NULL;
     if (self->globals.trace)
         action_trace_make(&order.trace);
-    status_t status = registration_run(&order, was_sent);
+    status = registration_run(&order, was_sent);
+    sodium_memzero(invite, sizeof invite);
     if (status != STATUS_OK && status != STATUS_INTERRUPTED)
         complain(self, status, "%s was not registered at %.*s", identity_name(identity)->text,
                  (int)strcspn(broker_url, "#"), broker_url);

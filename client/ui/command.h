@@ -10,6 +10,7 @@
 /* The options of all commands; each command's rows name the fields it takes. */
 typedef struct {
     const char *kdf; /* NULL, "interactive" or "moderate" */
+    const char *invite;
     const char *new_password_file;
     uint64_t wait_ms; /* COMMAND_UNSET: not given */
     uint64_t count;   /* COMMAND_UNSET: not given */

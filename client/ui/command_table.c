@@ -9,7 +9,9 @@
 #define OPTIONS(rows) .options = (rows), .option_count = COUNT(rows)
 #define ANY           SIZE_MAX
 
-static const option_row_t kdf_options[] = {
+static const option_row_t register_options[] = {
+    {"invite", 0, OPTION_TEXT, "INVITE", "what the broker's operator gave out for this name",
+     FIELD(invite), 0, 0},
     {"kdf", 0, OPTION_CHOICE, "interactive|moderate",
      "what guessing the password costs (default moderate: 256 MB)", FIELD(kdf), 0, 0},
 };
@@ -45,11 +47,12 @@ const command_row_t command_table[] = {
      .words_min = 1,
      .words_max = 1,
      .names = 1,
-     OPTIONS(kdf_options),
+     OPTIONS(register_options),
      .summary = "make an identity and publish its name and key",
      .details = "Makes a key pair in the home, locked by a password that is asked for twice, and "
                 "registers NAME at the broker, which is remembered. The private key never leaves "
-                "this machine. Needs --broker the first time. If the broker's answer got lost, the "
+                "this machine. Needs --broker the first time, and --invite where the operator lets "
+                "only invited people in. If the broker's answer got lost, the "
                 "same command finishes the registration.",
      .run = command_register},
     {.name = "create",

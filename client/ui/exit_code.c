@@ -21,6 +21,10 @@ static const exit_row_t rows[] = {
     {STATUS_NO_TERMINAL, EXIT_USAGE, "give --password-file FILE"},
     {STATUS_IDENTITY_EXISTS, EXIT_USAGE, "give another folder with --home DIR"},
 
+    {STATUS_REGISTRATION_CLOSED, EXIT_REFUSED, NULL},
+    {STATUS_INVITE_NEEDED, EXIT_REFUSED, NULL},
+    {STATUS_BAD_INVITE, EXIT_REFUSED, NULL},
+    {STATUS_DISABLED, EXIT_REFUSED, NULL},
     {STATUS_NAME_TAKEN, EXIT_REFUSED, "choose another name"},
     {STATUS_UNKNOWN_GROUP, EXIT_REFUSED, "conclave create makes it"},
     {STATUS_GROUP_TAKEN, EXIT_REFUSED, "conclave join asks to be let in"},

@@ -40,6 +40,7 @@ VERBS = """
 5  logout
 6  unregister
 7  whois         identity_key:b32 signature:b64 since_ms:u
+8  register_invited
 16 lookup        group:b16 epoch:u transcript:b32 members:u join_policy:u hold_ms:u creator:n creator_key:b32
 17 groups        memberships:[membership]
 18 create        sequence:u time_ms:u

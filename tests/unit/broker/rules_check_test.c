@@ -3,6 +3,7 @@
 #include "broker/rules/check.h"
 #include "broker/rules/records.h"
 #include "broker/rules/restores.h"
+#include "broker/rules/users.h"
 #include "tests/unit/broker/rules_setting.h"
 
 #include <stdio.h>
@@ -50,6 +51,10 @@ static int set_up_bench(void **state)
     assert_int_equal(room_send(room, &self->dave, 1, NULL), STATUS_OK);
     assert_int_equal(room_leave(room, &self->dave, NULL), STATUS_OK);
     assert_int_equal(room_ask_join(room, &self->setting->carol), STATUS_OK);
+    name_t erin;
+    uint8_t invite[INVITE_BYTES];
+    assert_int_equal(name_parse(&erin, "erin"), STATUS_OK);
+    assert_int_equal(users_invite(self->setting->world->store, &erin, 1, 1, invite), STATUS_OK);
     assert_int_equal(restore_stamp(self->setting->world->store, 1), STATUS_OK);
     assert_int_equal(restore_stamp(self->setting->world->store, 2), STATUS_OK);
     *state = self;
@@ -217,6 +222,7 @@ static void each_corruption_is_found(void **state)
         {'h', 0, FLIP, -33, "its events don't reach from its first to its last"},
         {'h', 0, FLIP, -34, "its first event lies behind its last"},
         {'h', 0, FLIP, -41, "its events don't reach from its first to its last"},
+        {'i', 0, CUT, 0, "i erin: the record does not decode"},
         {'j', 0, GONE, 0, "no request of the user waits there"},
         {'j', 0, CUT, 0, "carol: its request does not decode"},
         {'k', 0, GONE, 0, "the member has no cursor"},
