@@ -69,6 +69,7 @@ void rules_destroy(rules_t **self_pointer)
     rules_t *self = *self_pointer;
     if (!self)
         return;
+    self->config.listen = NULL; /* this is no turn, and nobody's session ends but the broker's */
     output_begin(self);
     sessions_free_all(self);
     fanout_clear(self);
