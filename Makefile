@@ -23,7 +23,7 @@ LDFLAGS_ALL = -pthread -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
 libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 PROTO_LIBS = $(call libs,libsodium msgpack)
 BROKER_LIBS = $(call libs,libczmq libzmq rocksdb libmicrohttpd)
-TRACER_LIBS = $(call libs,libzmq)
+TRACER_LIBS = $(call libs,libzmq libcurl jansson)
 CLIENT_LIBS = $(call libs,libczmq libzmq sqlite3 libedit libutf8proc)
 
 PROTO_SRC := $(sort $(wildcard proto/*.c))

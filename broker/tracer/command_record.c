@@ -15,6 +15,8 @@ typedef struct {
 static bool record_steps(void *context, const trace_record_t *steps, size_t count, uint64_t dropped)
 {
     recorder_t *self = context;
+    if (count == 0 && dropped == 0)
+        return true;
     self->is_broken = !recording_add(self->out, steps, count, dropped) || fflush(self->out) != 0;
     self->steps += count;
     return !self->is_broken;

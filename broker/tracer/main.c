@@ -14,7 +14,7 @@
 typedef struct {
     const char *name;
     int (*run)(const tracer_options_t *options);
-    int arguments;
+    int arguments; /* -1: none or one */
     const char *usage;
 } command_t;
 
@@ -24,6 +24,7 @@ static const command_t commands[] = {
     {"top", command_top, 0, "top"},
     {"record", command_record, 1, "record FILE"},
     {"perfetto", command_perfetto, 1, "perfetto FILE"},
+    {"otlp", command_otlp, -1, "otlp [URL]"},
     {"keygen", command_keygen, 1, "keygen FILE"},
 };
 
@@ -38,6 +39,8 @@ static const char help_text[] =
     "  top                 rates, waits, busy groups and slow clients, each second\n"
     "  record FILE         steps into a new file, to be read with --from\n"
     "  perfetto FILE       steps into a new file for Perfetto (ui.perfetto.dev)\n"
+    "  otlp [URL]          steps as spans to an OpenTelemetry collector\n"
+    "                      [$OTEL_EXPORTER_OTLP_ENDPOINT]\n"
     "  keygen FILE         make an operator's key, for brokers elsewhere\n"
     "\n"
     "Which broker:\n"
@@ -59,6 +62,7 @@ static const char help_text[] =
     "  --share N           of so many in 1,000 batches\n"
     "  --for SECONDS       end after so long\n"
     "\n"
+    "  --header 'K: V'     a header for the collector, or @FILE with one a line; may be repeated\n"
     "  --json              one JSON object a line\n"
     "  --version           print the version\n"
     "  --help              print this\n"
@@ -80,6 +84,7 @@ enum {
     OPTION_STEP,
     OPTION_SHARE,
     OPTION_FOR,
+    OPTION_HEADER,
     OPTION_JSON,
     OPTION_VERSION,
     OPTION_HELP
@@ -99,6 +104,7 @@ static const struct option flags[] = {{"data", required_argument, NULL, OPTION_D
                                       {"step", required_argument, NULL, OPTION_STEP},
                                       {"share", required_argument, NULL, OPTION_SHARE},
                                       {"for", required_argument, NULL, OPTION_FOR},
+                                      {"header", required_argument, NULL, OPTION_HEADER},
                                       {"json", no_argument, NULL, OPTION_JSON},
                                       {"version", no_argument, NULL, OPTION_VERSION},
                                       {"help", no_argument, NULL, OPTION_HELP},
@@ -134,6 +140,14 @@ static bool find_status(const char *name, uint64_t *out)
             return true;
         }
     return false;
+}
+
+static bool add_header(tracer_options_t *options, const char *header)
+{
+    if (options->header_count == TRACER_HEADERS_MAX)
+        return false;
+    options->headers[options->header_count++] = header;
+    return true;
 }
 
 static bool add_step(trace_filter_t *filter, const char *name)
@@ -187,6 +201,8 @@ static const char *set_option(tracer_options_t *options, int option, const char 
                                             "session-ended or handshake-failed";
     case OPTION_SHARE:
         return read_number(argument, 1, TRACE_SHARE_WHOLE, &filter->share) ? NULL : "1 to 1000";
+    case OPTION_HEADER:
+        return add_header(options, argument) ? NULL : "given 16 times at most; a file holds more";
     case OPTION_FOR:
         return read_number(argument, 1, 1000000, &options->limit_seconds) ? NULL
                                                                           : "1 to 1000000 seconds";
@@ -208,12 +224,13 @@ static int run_command(tracer_options_t *options, const char *name)
         const command_t *command = &commands[i];
         if (strcmp(command->name, name) != 0)
             continue;
-        if (options->argument_count == command->arguments)
+        if (options->argument_count == command->arguments ||
+            (command->arguments < 0 && options->argument_count <= -command->arguments))
             return command->run(options);
         tracer_complain("usage: conclave-trace %s", command->usage);
         return wrong_usage();
     }
-    tracer_complain("no such command; commands are watch, explain, top, record and keygen");
+    tracer_complain("no such command; see --help");
     return wrong_usage();
 }
 

@@ -132,7 +132,7 @@ static int take_all(const tracer_options_t *options, step_source_t *source, trac
             continue;
         }
         dropped_in_all += dropped;
-        if (status == STATUS_OK && (count > 0 || dropped > 0))
+        if (status == STATUS_OK)
             is_enough = !take(context, steps, count, dropped);
         /* A push that isn't full ends what the broker remembers. */
         is_enough = is_enough || (options->past_only && !options->from && count < TRACED_MAX);

@@ -14,6 +14,8 @@ typedef enum {
     TRACER_NO_BROKER = 3
 } tracer_exit_t;
 
+#define TRACER_HEADERS_MAX 16
+
 typedef struct {
     connection_target_t target;
     const char *from; /* a recording; NULL: the running broker */
@@ -21,8 +23,10 @@ typedef struct {
     bool with_past;
     bool past_only; /* ends with what is remembered */
     bool is_json;
-    uint64_t limit_seconds; /* 0: none */
-    char **arguments;       /* behind the command's name */
+    uint64_t limit_seconds;                  /* 0: none */
+    const char *headers[TRACER_HEADERS_MAX]; /* of requests to a collector; "@FILE": its lines */
+    size_t header_count;
+    char **arguments; /* behind the command's name */
     int argument_count;
     style_t style;
 } tracer_options_t;
@@ -33,6 +37,7 @@ int command_explain(const tracer_options_t *options);
 int command_top(const tracer_options_t *options);
 int command_record(const tracer_options_t *options);
 int command_perfetto(const tracer_options_t *options);
+int command_otlp(const tracer_options_t *options);
 int command_keygen(const tracer_options_t *options);
 
 /* --- What commands share --------------------------------------------------------------------- */
@@ -44,7 +49,8 @@ MUST_CHECK int tracer_open_steps(const tracer_options_t *options, step_source_t 
 /* The running broker, for requests. NULL: *code is what to exit with. */
 connection_t *tracer_connect(const tracer_options_t *options, int *code);
 
-/* Given every batch of steps until the end; false: enough. */
+/* Given every batch of steps until the end; false: enough. A batch of none, with none dropped, is
+ * the broker's sign of life: nothing has happened for a while. */
 typedef bool tracer_take_t(void *context, const trace_record_t *steps, size_t count,
                            uint64_t dropped);
 /* Until the recording ends, the time is over, a signal comes, or take says so. Says on standard
