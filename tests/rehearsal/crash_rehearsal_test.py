@@ -144,7 +144,9 @@ def main():
         for title, deaths, failure in pool.map(attempt, runs):
             reached += deaths > 0
             tap("killed at " + title + ("" if deaths or failure else " (not reached)"), failure)
-    print(f"# {reached} of {len(runs)} writes were reached; {time.monotonic() - started:.0f} s")
+    # The last ones may be missing in a run that needed fewer. Whoever dies at none proves nothing.
+    tap(f"{reached} of {len(runs)} writes were reached", None if 2 * reached > len(runs) else "too few to prove anything")
+    print(f"# {time.monotonic() - started:.0f} s")
     print(f"1..{number}")
     sys.exit(1 if failures else 0)
 

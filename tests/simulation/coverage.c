@@ -12,7 +12,6 @@ static const tally_t expected = {
 #define OUTCOME(outcome)     .outcomes[OUTCOME_##outcome] = 1,
 #define OUTCOME_FOLLOWED     COMMIT_FOLLOWED
 #define OUTCOME_REMOVED_ME   COMMIT_REMOVED_ME
-#define OUTCOME_REFRESHED_ME COMMIT_REFRESHED_ME
 #define OUTCOME_REFUSED      (OUTCOMES - 1)
 #include "tests/simulation/coverage.def"
 #undef ANSWER
