@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 """A world of real processes for the end-to-end tests: a broker, users with homes of their own, and a runner that prints TAP."""
+import atexit
 import json
 import os
 import queue
@@ -16,7 +17,38 @@ import traceback
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build")
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Sanitizer builds are slower; deadlines stretch with them, and no test asserts a duration.
-SLOW = 6 if "san-" in BUILD else 1
+IS_SANITIZED = "san-" in BUILD
+SLOW = 6 if IS_SANITIZED else 1
+REPORTS = tempfile.mkdtemp(prefix="conclave-reports-") if IS_SANITIZED else None
+said = []  # reports that stood on a standard error
+
+
+def collect_reports():
+    """From now on each process writes what its sanitizers find to a file of its own, whoever started it and however it ends."""
+    atexit.register(shutil.rmtree, REPORTS, ignore_errors=True)
+    for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
+        os.environ[name] = ":".join(filter(None, [os.environ.get(name), f"log_path={REPORTS}/report"]))
+
+
+if IS_SANITIZED:
+    collect_reports()
+
+
+def look_for_reports(text):
+    """gcc's UBSan heeds no log_path when ASan is there too: what a process has said on its standard error."""
+    if IS_SANITIZED and "runtime error: " in text:
+        said.append(text)
+
+
+def check_reports():
+    """A test in which any process had something to report has failed."""
+    found = "\n".join(said)
+    said.clear()
+    for report in sorted(os.listdir(REPORTS)) if IS_SANITIZED else []:
+        with open(os.path.join(REPORTS, report), encoding="utf-8", errors="replace") as file:
+            found += f"{report}:\n{file.read()}"
+        os.remove(os.path.join(REPORTS, report))
+    assert not found, "a sanitizer reports:\n" + found
 
 
 class Broker:
@@ -142,9 +174,11 @@ class User:
                 str(self.world.poll_ms), *args]
 
     def run(self, *args, input=None, timeout=60):
-        return subprocess.run(self.command(args), input=input, capture_output=True, text=True, timeout=timeout * SLOW,
-                              env=self.env, check=False,
-                              **({} if input is not None else {"stdin": subprocess.DEVNULL}))
+        result = subprocess.run(self.command(args), input=input, capture_output=True, text=True, timeout=timeout * SLOW,
+                                env=self.env, check=False,
+                                **({} if input is not None else {"stdin": subprocess.DEVNULL}))
+        look_for_reports(result.stderr)
+        return result
 
     def ok(self, *args, input=None, timeout=60):
         return self.expect(0, *args, input=input, timeout=timeout)
@@ -202,6 +236,10 @@ class World:
     def __exit__(self, *exc):
         processes = [running.process for running in self.running] + [self.broker.process]
         self.end([process for process in processes if process and process.poll() is None])
+        for running in self.running:
+            look_for_reports("\n".join(running.errors))
+        if os.path.exists(self.broker.log):
+            look_for_reports(self.broker.log_text())
         if exc[0] and os.environ.get("KEEP"):
             print("# kept:", self.dir)
         else:
@@ -270,7 +308,10 @@ def main(tests):
         title = name[len("test_"):].replace("_", " ")
         started = time.monotonic()
         try:
-            test()
+            try:
+                test()
+            finally:
+                check_reports()
             print(f"ok {number} - {title} ({time.monotonic() - started:.1f} s)")
         except Skip as reason:
             print(f"ok {number} - {title} # SKIP {reason}")

@@ -6,7 +6,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from harness import User, World, contains, equal, main, wait_for  # noqa: E402
+from harness import SLOW, User, World, contains, equal, main, wait_for  # noqa: E402
 
 from conclave_admin import Admin  # noqa: E402
 from conclave_wire import COMMIT, MESSAGE  # noqa: E402
@@ -43,7 +43,7 @@ def say(person, text):
 
 def read(person):
     """One pass over all polling tasks; it may find things that it refuses."""
-    return person.run("--timeout", "3", "listen", "tea", "--wait", "1")
+    return person.run("--timeout", str(3 * SLOW), "listen", "tea", "--wait", "1")
 
 
 def notices(person, kind):
