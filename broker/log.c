@@ -78,7 +78,7 @@ log_field_t log_errno(const char *key, int error)
 }
 
 /* systemd says which device and inode its stream is (systemd.exec(5)). */
-static bool is_journal(int fd)
+bool log_fd_is_journal(int fd)
 {
     struct stat about;
     char name[64];
@@ -95,7 +95,7 @@ log_t *log_new(int fd, log_format_t format, log_level_t level)
     log_t *self = mem_zalloc(1, sizeof *self);
     const char *no_color = getenv("NO_COLOR");
     self->fd = fd;
-    self->has_prefix = format == LOG_JOURNAL || is_journal(fd);
+    self->has_prefix = format == LOG_JOURNAL || log_fd_is_journal(fd);
     self->format = self->has_prefix && format == LOG_TEXT ? LOG_JOURNAL : format;
     atomic_init(&self->level, level);
     self->is_coloured = self->format == LOG_TEXT && isatty(fd) && !(no_color && *no_color);

@@ -50,6 +50,9 @@ void log_destroy(log_t **self);
 
 /* Lines above the level are dropped from now on. */
 void log_set_level(log_t *self, log_level_t level);
+/* Whether fd is systemd's journal, so that a line is to start with "<N>", N its severity. */
+bool log_fd_is_journal(int fd);
+
 bool log_wants(const log_t *self, log_level_t level);
 
 /* Writes a line; the first field is log_event(). Lines at LEVEL_WARN repeat at most LOG_BURST times

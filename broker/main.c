@@ -74,15 +74,17 @@ static int run_user(int argc, char **argv)
     return status == STATUS_OK && is_told ? EXIT_STOPPED : EXIT_START_FAILED;
 }
 
+/* An error also where only the journal shows it. */
 static void tell_problem(void *context, const options_problem_t *problem)
 {
     (void)context;
+    const char *severity = log_fd_is_journal(STDERR_FILENO) ? "<3>" : "";
     if (!problem->file) {
-        fprintf(stderr, "conclaved: %s\n", problem->text);
+        fprintf(stderr, "%sconclaved: %s\n", severity, problem->text);
     } else if (problem->line == 0) {
-        fprintf(stderr, "%s: %s\n", problem->file, problem->text);
+        fprintf(stderr, "%s%s: %s\n", severity, problem->file, problem->text);
     } else {
-        fprintf(stderr, "%s:%zu: %s\n", problem->file, problem->line, problem->text);
+        fprintf(stderr, "%s%s:%zu: %s\n", severity, problem->file, problem->line, problem->text);
     }
 }
 

@@ -38,7 +38,7 @@ static void tell(source_t *self, const char *text)
 static const char *shown(char out[static SHOWN_BYTES], const char *text)
 {
     size_t size = 0;
-    for (; text[size] && size < SHOWN_BYTES - 1; size++) {
+    for (; size < SHOWN_BYTES - 1 && text[size]; size++) {
         out[size] = text[size] >= ' ' && text[size] <= '~' ? text[size] : '?';
     }
     out[size] = '\0';

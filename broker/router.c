@@ -116,8 +116,17 @@ static void measure_requests(router_t *self, status_t outcome)
     self->arrival_count = 0;
 }
 
+/* For the service manager's status; NULL: all is well again. */
+static void tell_trouble(router_t *self, const char *text)
+{
+    if (self->with->service) {
+        service_trouble(self->with->service, text);
+    }
+}
+
 static void store_is_closed(router_t *self, status_t status)
 {
+    tell_trouble(self, "The store failed; requests are refused until it can be opened again");
     self->store_state = STORE_CLOSED;
     counter_set(&self->with->counters->store_closed, 1);
     self->backoff_ms = self->backoff_ms == 0 ? BACKOFF_MIN_MS : self->backoff_ms * 2;
@@ -134,12 +143,14 @@ static void count_write(router_t *self, status_t outcome)
         counter_add(&counters->writes, 1);
         if (self->is_full && self->needs_room) {
             self->is_full = false;
+            tell_trouble(self, NULL);
             LOG(self->with->log, LEVEL_INFO, log_event("store_has_room_again"));
         }
     } else if (outcome == STATUS_STORE_FULL) {
         counter_add(&counters->writes_refused, 1);
         if (!self->is_full) {
             self->is_full = true;
+            tell_trouble(self, "The disk is nearly full; nothing is stored");
             LOG(self->with->log, LEVEL_ERROR, log_event("store_nearly_full"),
                 log_text("text", "the disk's free space is below the reserve; nothing is stored "
                                  "until there is room again"));
@@ -194,6 +205,7 @@ static void reopen_finish(router_t *self, status_t status)
     counter_set(&self->with->counters->store_closed, 0);
     self->backoff_ms = 0;
     rules_reset_caches(self->with->rules);
+    tell_trouble(self, NULL);
     LOG(self->with->log, LEVEL_INFO, log_event("store_reopened"));
 }
 

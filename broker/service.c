@@ -98,9 +98,15 @@ void service_close(service_t *self)
 
 void service_ready(service_t *self, const char *address)
 {
+    snprintf(self->serving, sizeof self->serving, "READY=1\nSTATUS=Serving at %s", address);
+    tell(self, self->serving, 0);
+}
+
+void service_trouble(service_t *self, const char *text)
+{
     char state[512];
-    snprintf(state, sizeof state, "READY=1\nSTATUS=Serving at %s", address);
-    tell(self, state, 0);
+    snprintf(state, sizeof state, "STATUS=%s", text ? text : "");
+    tell(self, text ? state : self->serving, MSG_DONTWAIT);
 }
 
 void service_reloading(service_t *self)

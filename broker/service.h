@@ -17,6 +17,7 @@ typedef struct {
     socklen_t address_size;
     uint64_t ping_every_ms; /* 0: no watchdog */
     uint64_t next_ping_ms;
+    char serving[512]; /* what service_ready told */
 } service_t;
 
 /* Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the environment. */
@@ -25,6 +26,8 @@ void service_close(service_t *self);
 
 /* It serves at this address: after the start, and again after each service_reloading. */
 void service_ready(service_t *self, const char *address);
+/* What is wrong while it goes on, for the manager's status; NULL: nothing any more. */
+void service_trouble(service_t *self, const char *text);
 void service_reloading(service_t *self);
 /* It ends within so long: a manager, and a watchdog, with less patience are asked for more. */
 void service_stopping(service_t *self, uint64_t limit_seconds);

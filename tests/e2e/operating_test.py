@@ -375,6 +375,14 @@ def test_the_service_manager_is_told():
         equal(manager.next()["READY"], "1")
         reload(world, "nonsense\n")
         equal([manager.next().get(name) for name in ("RELOADING", "READY")], ["1", "1"], "after errors too")
+        reload(world, "store-reserve-mb = 100000000\ndrain-seconds = 7\n")
+        equal([manager.next().get(name) for name in ("RELOADING", "READY")], ["1", "1"])
+        contains(refused(world, "bob"), "STORE_FULL")
+        equal(manager.next(), {"STATUS": "The disk is nearly full; nothing is stored"})
+        reload(world, "drain-seconds = 7\n")
+        equal([manager.next().get(name) for name in ("RELOADING", "READY")], ["1", "1"])
+        wait_for(lambda: not refused(world, "bob"), 20, "there is room again")
+        equal(manager.next()["STATUS"], "Serving at " + world.broker.url)
         equal(world.broker.stop(), 0)
         state = manager.next()
         equal((state["STOPPING"], state["EXTEND_TIMEOUT_USEC"]), ("1", "12000000"))
@@ -445,8 +453,10 @@ def test_lines_in_the_journal_carry_their_priority():
             subprocess.run([CONCLAVED, "--data", "/dev/null"], stdin=subprocess.DEVNULL, stderr=journal, env=env, check=False)
             subprocess.run([CONCLAVED, "--data", "/dev/null", "--log-format", "json"], stdin=subprocess.DEVNULL, stderr=journal,
                            env=env, check=False)
+            subprocess.run([CONCLAVED, "--bogus"], stdin=subprocess.DEVNULL, stderr=journal, env=env, check=False)
         with open(path, encoding="utf-8") as file:
-            text, as_json = file.read().splitlines()
+            text, as_json, usage, _ = file.read().splitlines()
+        equal(usage, "<3>conclaved: there is no option --bogus")
         contains(text, "<3>data_directory_failed path=/dev/null")
         equal((as_json[:3], json.loads(as_json[3:])["event"]), ("<3>", "data_directory_failed"))
 

@@ -59,6 +59,10 @@ static void states_are_told(void **state)
     service_reloading(&service);
     assert_int_equal(sscanf(next(), "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reading", &then), 1);
     assert_true(then > 0);
+    service_trouble(&service, "The store failed");
+    assert_string_equal(next(), "STATUS=The store failed");
+    service_trouble(&service, NULL);
+    assert_string_equal(next(), "READY=1\nSTATUS=Serving at tcp://127.0.0.1:1");
     service_stopping(&service, 10);
     assert_string_equal(next(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000\n"
                                 "STATUS=Draining, for 10 s at most");
