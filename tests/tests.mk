@@ -168,7 +168,7 @@ coverage:
 		CFLAGS='--coverage -fprofile-update=atomic' LDFLAGS=--coverage coverage-run
 coverage-run: all unit $(BUILD)/simulate $(REPLAY)
 	@find $(BUILD) -name '*.gcda' -delete
-	@tests/run --jobs 2 $(UNIT) '$(BUILD)/simulate --tap 50' $(REPLAY:%='% --tap tests/fuzz/corpus') \
+	@TEST_TIMEOUT=900 tests/run --jobs 2 $(UNIT) '$(BUILD)/simulate --tap 50' $(REPLAY:%='% --tap tests/fuzz/corpus') \
 		$(patsubst %,'/usr/bin/python3 % $(BUILD)',$(filter-out %/crash_test.py,$(E2E)))
 	@tests/coverage $(BUILD)
 
