@@ -25,7 +25,8 @@
 
 #include <cmocka.h>
 
-#define REPLY_MS   5000
+/* How long is waited for what must come: only a failure, or a slow machine, waits so long. */
+#define REPLY_MS   60000
 #define SILENCE_MS 400
 
 /* A broker in a thread of its own. */
@@ -234,6 +235,14 @@ static status_t client_call(client_t *self, verb_t verb, const void *body)
     message_done(self);
     return status;
 }
+
+/* Waits until the condition holds, and asserts that it does. */
+#define WAIT_FOR(condition)                                                                        \
+    do {                                                                                           \
+        for (int waited_ms = 0; waited_ms < REPLY_MS && !(condition); waited_ms += 10)             \
+            usleep(10000);                                                                         \
+        assert_true(condition);                                                                    \
+    } while (0)
 
 /* Once, before the tests. */
 static bool fixture_open(void)

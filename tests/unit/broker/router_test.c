@@ -12,10 +12,7 @@ static void assert_served(void)
 
 static void wait_for(const atomic_uint_fast64_t *counter, uint64_t least)
 {
-    for (int i = 0; i < 500 && counter_get(counter) < least; i++) {
-        usleep(10000);
-    }
-    assert_true(counter_get(counter) >= least);
+    WAIT_FOR(counter_get(counter) >= least);
 }
 
 static void test_hello(void **state)
@@ -181,10 +178,7 @@ static void test_peer_disappears(void **state)
         client_close(&client);
     }
     assert_served();
-    for (int i = 0; i < 500 && counter_get(&broker.counters.connections) > 0; i++) {
-        usleep(10000);
-    }
-    assert_int_equal(counter_get(&broker.counters.connections), 0);
+    WAIT_FOR(counter_get(&broker.counters.connections) == 0);
     assert_true(counter_get(&broker.counters.connections_accepted) >= 51);
 }
 
@@ -218,9 +212,7 @@ static void test_connection_quota(void **state)
     for (int i = 0; i < extra_count; i++) {
         client_close(&extra[i]);
     }
-    for (int i = 0; i < 500 && counter_get(&broker.counters.connections) > 1; i++) {
-        usleep(10000);
-    }
+    WAIT_FOR(counter_get(&broker.counters.connections) <= 1);
     client_open(&clients[2]);
     assert_int_equal(client_call(&clients[2], VERB_hello, &hello), STATUS_OK);
     client_close(&clients[1]);
@@ -237,9 +229,7 @@ static void test_signals_are_handed_on(void **state)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         atomic_store(&told_signals, 0);
         assert_int_equal(kill(getpid(), signals[i].number), 0);
-        for (int j = 0; j < 500 && !atomic_load(&told_signals); j++) {
-            usleep(10000);
-        }
+        WAIT_FOR(atomic_load(&told_signals));
         assert_int_equal(atomic_load(&told_signals), 1u << signals[i].kind);
         assert_served();
     }

@@ -42,7 +42,7 @@ static engine_t *start(home_t *home, const char *role, bool accept)
                                 .poll_period_ms = 200,
                                 .accept_screens = accept};
     engine_t *engine = NULL;
-    assert_int_equal(home_lock(home, role, 5000), STATUS_OK);
+    assert_int_equal(home_lock(home, role, 60000), STATUS_OK);
     assert_int_equal(engine_new(&engine, home, &options), STATUS_OK);
     return engine;
 }
@@ -60,7 +60,7 @@ static void call(screen_t *screen, local_verb_t verb, uint64_t id, buffer_t *fra
                  local_message_t *answer)
 {
     ask(screen, verb, id);
-    assert_int_equal(screen_receive(screen, 5000, frame), STATUS_OK);
+    assert_int_equal(screen_receive(screen, 60000, frame), STATUS_OK);
     assert_int_equal(local_message_read(answer, buffer_view(frame), 1u << MESSAGE_REPLY),
                      STATUS_OK);
     assert_int_equal(answer->verb, verb);
@@ -71,13 +71,13 @@ static void assert_ending(screen_t *screen, const char *reason)
 {
     buffer_t frame = {0};
     local_message_t message;
-    assert_int_equal(screen_receive(screen, 5000, &frame), STATUS_OK);
+    assert_int_equal(screen_receive(screen, 60000, &frame), STATUS_OK);
     assert_int_equal(local_message_read(&message, buffer_view(&frame), 1u << MESSAGE_PUSH),
                      STATUS_OK);
     assert_int_equal(message.verb, LOCAL_VERB_ending);
     assert_int_equal(message.body.ending_push.reason.size, strlen(reason));
     assert_memory_equal(message.body.ending_push.reason.data, reason, strlen(reason));
-    assert_int_equal(screen_receive(screen, 5000, &frame), STATUS_HOLDER_ENDED);
+    assert_int_equal(screen_receive(screen, 60000, &frame), STATUS_HOLDER_ENDED);
     local_message_wipe(&message);
     buffer_free(&frame);
 }
@@ -131,7 +131,7 @@ static void many_frames_arrive_in_order(void **state)
     buffer_t frame = {0};
     local_message_t answer;
     for (uint64_t i = 0; i < MANY; i++) {
-        assert_int_equal(screen_receive(screen, 5000, &frame), STATUS_OK);
+        assert_int_equal(screen_receive(screen, 60000, &frame), STATUS_OK);
         assert_int_equal(local_message_read(&answer, buffer_view(&frame), 1u << MESSAGE_REPLY),
                          STATUS_OK);
         assert_int_equal(answer.id, i);
@@ -157,7 +157,7 @@ static void a_failure_ends_the_screens_and_is_told(void **state)
     assert_int_equal(engine_failure(engine, reason), STATUS_DAMAGED_FILE); /* and stays so */
     assert_int_equal(engine_screen_new(engine, &late), STATUS_OK);
     buffer_t frame = {0};
-    assert_int_equal(screen_receive(late, 5000, &frame), STATUS_HOLDER_ENDED);
+    assert_int_equal(screen_receive(late, 60000, &frame), STATUS_HOLDER_ENDED);
     buffer_free(&frame);
     screen_destroy(&late);
     screen_destroy(&screen);
@@ -212,7 +212,7 @@ static void hostile_screens_harm_nobody(void **state)
         assert_int_equal(engine_screen_new(engine, &many[i]), STATUS_OK);
     }
     call(good, LOCAL_VERB_status, 4, &frame, &answer);
-    assert_int_equal(screen_receive(many[SCREENS_MAX + 7], 5000, &frame), STATUS_HOLDER_ENDED);
+    assert_int_equal(screen_receive(many[SCREENS_MAX + 7], 60000, &frame), STATUS_HOLDER_ENDED);
     for (size_t i = 0; i < SCREENS_MAX + 8; i++)
         screen_destroy(&many[i]);
     clock_sleep_ms(200);
@@ -271,7 +271,7 @@ static void another_process_attaches_and_takes_over(void **state)
     pid_t pid = start_server(&stop);
     home_t *home = open_home();
     screen_t *screen = NULL;
-    assert_int_equal(home_lock_or_attach(home, "listen", true, 5000, &screen, NULL), STATUS_OK);
+    assert_int_equal(home_lock_or_attach(home, "listen", true, 60000, &screen, NULL), STATUS_OK);
     assert_non_null(screen);
     assert_true(screen_is_remote(screen));
     buffer_t frame = {0};
@@ -282,13 +282,13 @@ static void another_process_attaches_and_takes_over(void **state)
     assert_int_equal(answer.body.status_reply.outbox, 2);
     if (kill_it) {
         kill(pid, SIGKILL);
-        assert_int_equal(screen_receive(screen, 5000, &frame), STATUS_HOLDER_ENDED);
+        assert_int_equal(screen_receive(screen, 60000, &frame), STATUS_HOLDER_ENDED);
     } else {
         close(stop);
         assert_ending(screen, "serve ended");
     }
     screen_destroy(&screen);
-    assert_int_equal(home_lock_or_attach(home, "listen", true, 5000, &screen, NULL), STATUS_OK);
+    assert_int_equal(home_lock_or_attach(home, "listen", true, 60000, &screen, NULL), STATUS_OK);
     assert_null(screen); /* this process holds it now */
     engine_t *engine = start(home, "listen", true);
     assert_int_equal(engine_screen_new(engine, &screen), STATUS_OK);

@@ -151,7 +151,7 @@ static void *accept_one(void *argument)
     int *socket_of = argument; /* in: the listener; out: the peer, or -1 */
     int listener = *socket_of;
     status_t status = STATUS_NOT_FOUND;
-    for (int i = 0; i < 500 && status == STATUS_NOT_FOUND; i++) {
+    for (int i = 0; i < 6000 && status == STATUS_NOT_FOUND; i++) {
         status = home_socket_accept(listener, socket_of);
         clock_sleep_ms(5);
     }

@@ -202,7 +202,7 @@ static inline void halve(terminal_t *self)
 static inline void expect(terminal_t *self, const char *wanted)
 {
     char text[ROWS * (COLUMNS * UTF8_MAX_BYTES + 1) + 1];
-    for (unsigned idle_ms = 0; idle_ms < 3000;) {
+    for (unsigned idle_ms = 0; idle_ms < 20000;) {
         struct pollfd source = {.fd = self->master, .events = POLLIN};
         terminal_render(self, text);
         int ready = poll(&source, 1, strcmp(text, wanted) == 0 ? 60 : 20);
