@@ -30,6 +30,7 @@ typedef struct {
     frames_t frames, mail, screens;
     status_t fatal;
     trace_context_t trace; /* of what its screen asks for */
+    uint8_t incarnation[INCARNATION_BYTES]; /* of the broker, as hello says it */
     status_t (*make)(core_t **, const core_config_t *, const struct identity *, vault_t *);
 } peer_t;
 
@@ -147,6 +148,7 @@ static inline void peer_answer(peer_t *self, verb_t verb, status_t status, const
 static inline void peer_login(peer_t *self)
 {
     hello_reply_t hello = {.version = 1, .frame_max_bytes = FRAME_MAX_BYTES};
+    memcpy(hello.incarnation, self->incarnation, INCARNATION_BYTES);
     peer_link(self, LINK_UP);
     peer_link(self, LINK_CONNECTED);
     peer_answer(self, VERB_hello, STATUS_OK, &hello);
