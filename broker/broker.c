@@ -55,7 +55,7 @@ typedef struct {
     drain_guard_t *drain_guard; /* from the signal to stop on */
     counters_t operator_counters;
     operator_options_t operator_options;
-    zactor_t *operator;
+    zactor_t *operators;
 } broker_t;
 
 static status_t open_dir(broker_t *self)
@@ -222,8 +222,15 @@ static status_t open_operator(broker_t *self)
                              .key = &self->key,
                              .listen = self->options->operator_listen.items,
                              .listen_count = self->options->operator_listen.count};
-    self->operator= zactor_new(operator_actor, &self->operator_options);
-    return self->operator&& self->operator_options.is_started ? STATUS_OK : STATUS_IO_ERROR;
+    self->operator_options.backup =
+        (backup_source_t){.store = self->store,
+                          .data_fd = self->dir.fd,
+                          .software = "conclaved " CONCLAVE_VERSION,
+                          .reserve_bytes = self->options->store_reserve_mb * MEGABYTE};
+    memcpy(self->operator_options.backup.incarnation, rules_incarnation(self->rules),
+           INCARNATION_BYTES);
+    self->operators = zactor_new(operator_actor, &self->operator_options);
+    return self->operators && self->operator_options.is_started ? STATUS_OK : STATUS_IO_ERROR;
 }
 
 static status_t open_http(broker_t *self)
@@ -311,7 +318,7 @@ static status_t announce(broker_t *self)
 static void broker_close(broker_t *self)
 {
     http_server_detach(self->http);
-    zactor_destroy(&self->operator);
+    zactor_destroy(&self->operators);
     if (self->monitor) {
         monitor_stop(self->socket.socket);
         zactor_destroy(&self->monitor);

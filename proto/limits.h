@@ -24,6 +24,8 @@
 #define TRACEPARENT_MAX_BYTES  64
 #define TRACE_ID_BYTES         16
 #define SPAN_ID_BYTES          8
+#define BACKUP_PATH_MAX_BYTES  2048
+#define BACKUP_PROBLEM_MAX_BYTES 512
 #define TEXT_MAX_BYTES         (16 * 1024)
 #define SEALED_MAX_BYTES       (TEXT_MAX_BYTES + 1024) /* header, sealed inner part and padding */
 #define FIELDS_MAX_BYTES       512 /* a message's optional fields */

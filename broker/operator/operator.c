@@ -3,8 +3,9 @@
  * for it. */
 #include "broker/operator/operator.h"
 
-#include "broker/operator/answer.h"
 #include "broker/monitor.h"
+#include "broker/operator/answer.h"
+#include "broker/operator/backup_task.h"
 #include "broker/zap.h"
 #include "proto/memory.h"
 
@@ -35,6 +36,7 @@ typedef struct {
     zactor_t *monitors[SOCKETS]; /* count the connections, for the ZAP handler's quota */
     operator_session_t sessions[SESSIONS_MAX];
     size_t session_count;
+    backup_task_t backup;
     uint64_t started_ms;
     uint64_t now_ms;
     bool is_blocked; /* a session has something it can't send yet */
@@ -190,7 +192,10 @@ static void serve_frame(operator_t *self, operator_session_t *session, bytes_t f
     message_t request = {0};
     buffer_t reply = {0};
     status_t status = message_read(&request, &frame, 1u << MESSAGE_REQUEST);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && request.verb == VERB_backup && session->socket == self->handles[0])
+        backup_task_begin(&self->backup, &self->with->backup, self->with->log, session->id,
+                          session->id_size, &request, &reply);
+    else if (status == STATUS_OK)
         operator_answer(self->with, session, &request, self->now_ms - self->started_ms, &reply);
     else if (status != STATUS_NOT_FOUND)
         message_write_reply(&reply, request.verb, request.id, status, NULL);
@@ -220,6 +225,17 @@ static bool serve_socket(operator_t *self, void *handle)
     return is_received;
 }
 
+static void finish_backup(operator_t *self)
+{
+    buffer_t reply = {0};
+    backup_task_finish(&self->backup, self->with->log, &reply);
+    operator_session_t *session =
+        find_session(self, self->handles[0], self->backup.session_id, self->backup.session_id_size);
+    if (session && session_send(session, &reply, self->now_ms) == SESSION_GONE)
+        remove_session(self, session);
+    buffer_free(&reply);
+}
+
 static void sessions_go_on(operator_t *self)
 {
     self->is_blocked = false;
@@ -234,7 +250,7 @@ static void sessions_go_on(operator_t *self)
 /* Waits for requests, steps or the end. False: the end. */
 static bool wait_and_serve(operator_t *self, zsock_t *pipe)
 {
-    zmq_pollitem_t items[1 + SOCKETS + SESSIONS_MAX];
+    zmq_pollitem_t items[2 + SOCKETS + SESSIONS_MAX];
     size_t count = 0;
     items[count++] = (zmq_pollitem_t){.socket = zsock_resolve(pipe), .events = ZMQ_POLLIN};
     for (size_t i = 0; i < SOCKETS; i++)
@@ -244,9 +260,15 @@ static bool wait_and_serve(operator_t *self, zsock_t *pipe)
         if (self->sessions[i].listener && self->sessions[i].unsent.size == 0)
             items[count++] =
                 (zmq_pollitem_t){.fd = self->sessions[i].listener_fd, .events = ZMQ_POLLIN};
+    const size_t backup_item = count;
+    if (backup_task_fd(&self->backup) >= 0)
+        items[count++] =
+            (zmq_pollitem_t){.fd = backup_task_fd(&self->backup), .events = ZMQ_POLLIN};
     if (zmq_poll(items, (int)count, self->is_blocked ? RETRY_MS : IDLE_MS) < 0 && errno != EINTR)
         return false;
     self->now_ms = boot_ms();
+    if (count > backup_item && items[backup_item].revents)
+        finish_backup(self);
     for (size_t i = 0; i < SOCKETS; i++)
         for (size_t served = 0; self->handles[i] && served < SERVED_AT_ONCE; served++)
             if (!serve_socket(self, self->handles[i]))
@@ -267,6 +289,8 @@ void operator_actor(zsock_t *pipe, void *options)
         }
     else
         zsock_wait(pipe); /* zactor_destroy's word */
+    if (backup_task_fd(&self->backup) >= 0)
+        finish_backup(self);
     while (self->session_count > 0)
         remove_session(self, &self->sessions[0]);
     for (size_t i = 0; i < SOCKETS; i++)

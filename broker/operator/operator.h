@@ -4,6 +4,7 @@
 #ifndef CONCLAVE_BROKER_OPERATOR_OPERATOR_H
 #define CONCLAVE_BROKER_OPERATOR_OPERATOR_H
 
+#include "broker/backup.h"
 #include "broker/counters.h"
 #include "broker/data_dir.h"
 #include "broker/key_file.h"
@@ -26,6 +27,7 @@ typedef struct {
     const broker_key_t *key;
     const endpoint_t *listen; /* further addresses, for who has an operator's key */
     size_t listen_count;
+    backup_source_t backup;
     atomic_bool is_started; /* set before zactor_new returns; false: errors were logged */
 } operator_options_t;
 

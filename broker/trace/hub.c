@@ -105,23 +105,22 @@ static bool hub_move(trace_hub_t *self, trace_queue_t *queue)
 static void hub_actor(zsock_t *pipe, void *argument)
 {
     trace_hub_t *self = argument;
-    int router_fd = trace_queue_fd(self->from_router);
-    int monitor_fd = trace_queue_fd(self->from_monitor);
-    zpoller_t *poller = zpoller_new(pipe, &router_fd, &monitor_fd, NULL);
-    zpoller_set_nonstop(poller, true);
+    zmq_pollitem_t items[] = {
+        {.socket = zsock_resolve(pipe), .events = ZMQ_POLLIN},
+        {.fd = trace_queue_fd(self->from_router), .events = ZMQ_POLLIN},
+        {.fd = trace_queue_fd(self->from_monitor), .events = ZMQ_POLLIN},
+    };
     zsock_signal(pipe, 0);
-    for (;;) {
+    while ((items[0].revents & ZMQ_POLLIN) == 0) {
         bool router_sleeps = trace_queue_sleeps(self->from_router);
         bool monitor_sleeps = trace_queue_sleeps(self->from_monitor);
-        void *ready = zpoller_wait(poller, router_sleeps && monitor_sleeps ? -1 : 0);
-        if (ready == pipe)
+        if (zmq_poll(items, 3, router_sleeps && monitor_sleeps ? -1 : 0) < 0 && errno != EINTR)
             break;
         trace_queue_wakes(self->from_router);
         trace_queue_wakes(self->from_monitor);
         while (hub_move(self, self->from_router) || hub_move(self, self->from_monitor)) {
         }
     }
-    zpoller_destroy(&poller);
 }
 
 trace_hub_t *trace_hub_new(size_t remembered)

@@ -225,11 +225,14 @@ static void keep_last(connection_t *self)
     self->last = NULL;
 }
 
-status_t connection_ask(connection_t *self, verb_t verb, const void *body, const message_t **reply)
+/* is_patient: the limit is one of silence. */
+static status_t ask(connection_t *self, verb_t verb, const void *body, bool is_patient,
+                    const message_t **reply)
 {
     buffer_t frame = {0};
     const uint64_t id = ++self->next_id;
-    const int64_t until_ms = now_ms() + REPLY_LIMIT_MS;
+    int64_t until_ms = now_ms() + REPLY_LIMIT_MS;
+    *reply = NULL;
     message_write_request(&frame, verb, id, (bytes_t){0}, (text_t){0}, body);
     int sent = zmq_send(self->socket, frame.data, frame.size, ZMQ_DONTWAIT);
     buffer_free(&frame);
@@ -244,9 +247,25 @@ status_t connection_ask(connection_t *self, verb_t verb, const void *body, const
             *reply = message;
             return message->status;
         }
-        if (is_steps(message))
+        if (is_patient)
+            until_ms = now_ms() + REPLY_LIMIT_MS;
+        else if (is_steps(message))
             keep_last(self);
     }
+}
+
+status_t connection_ask(connection_t *self, verb_t verb, const void *body, const message_t **reply)
+{
+    return ask(self, verb, body, false, reply);
+}
+
+status_t connection_ask_patiently(connection_t *self, verb_t verb, const void *body,
+                                  const message_t **reply)
+{
+    /* Of no step there is: what comes are the signs of life that a listener gets. */
+    const watch_request_t signs_of_life = {.steps = UINT64_C(1) << 63};
+    status_t status = ask(self, VERB_watch, &signs_of_life, false, reply);
+    return status == STATUS_OK ? ask(self, verb, body, true, reply) : status;
 }
 
 status_t connection_next(connection_t *self, int timeout_ms, const traced_push_t **push)

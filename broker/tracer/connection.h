@@ -32,6 +32,11 @@ void connection_close(connection_t **self);
 MUST_CHECK status_t connection_ask(connection_t *self, verb_t verb, const void *body,
                                    const message_t **reply);
 
+/* The same for what takes long: waits as long as the broker gives signs of life. *reply is NULL if
+ * none came. */
+MUST_CHECK status_t connection_ask_patiently(connection_t *self, verb_t verb, const void *body,
+                                             const message_t **reply);
+
 /* The next push of steps, lent until the next call. STATUS_TIMED_OUT: none came in time (the broker
  * sends a sign of life every 2 s); STATUS_INTERRUPTED: a signal. timeout_ms -1: for ever. */
 MUST_CHECK status_t connection_next(connection_t *self, int timeout_ms, const traced_push_t **push);

@@ -25,6 +25,7 @@ static const command_t commands[] = {
     {"record", command_record, 1, "record FILE"},
     {"perfetto", command_perfetto, 1, "perfetto FILE"},
     {"otlp", command_otlp, -1, "otlp [URL]"},
+    {"backup", command_backup, 1, "backup DIR"},
     {"keygen", command_keygen, 1, "keygen FILE"},
 };
 
@@ -41,6 +42,7 @@ static const char help_text[] =
     "  perfetto FILE       steps into a new file for Perfetto (ui.perfetto.dev)\n"
     "  otlp [URL]          steps as spans to an OpenTelemetry collector\n"
     "                      [$OTEL_EXPORTER_OTLP_ENDPOINT]\n"
+    "  backup DIR          a consistent copy of the running broker's store, and its key\n"
     "  keygen FILE         make an operator's key, for brokers elsewhere\n"
     "\n"
     "Which broker:\n"

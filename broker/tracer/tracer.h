@@ -38,6 +38,7 @@ int command_top(const tracer_options_t *options);
 int command_record(const tracer_options_t *options);
 int command_perfetto(const tracer_options_t *options);
 int command_otlp(const tracer_options_t *options);
+int command_backup(const tracer_options_t *options);
 int command_keygen(const tracer_options_t *options);
 
 /* --- What commands share --------------------------------------------------------------------- */

@@ -194,6 +194,29 @@ def test_top_counts():
             contains(text, part)
 
 
+def test_a_backup_is_made_under_traffic_and_restores_all_that_was_acknowledged():
+    with World() as world:
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob)
+        alice.ok("send", "tea", "before")
+        writer = bob.start("send", "tea")
+        writer.write("".join(f"{i}\n" for i in range(60)))
+        backup = os.path.join(world.dir, "backup")
+        contains(tracer(world, "backup", backup), "secret key")
+        writer.write("after\n")
+        writer.process.stdin.close()
+        equal(writer.wait(), 0)
+        equal(sorted(os.listdir(backup)), ["backup.info", "broker.key", "store"])
+        equal(stat.S_IMODE(os.stat(os.path.join(backup, "broker.key")).st_mode), 0o600)
+        contains(tracer(world, "backup", backup, code=1), "no backup")
+        contains(tracer(world, "backup", os.path.join(world.dir, "missing", "backup"), code=1), "no backup")
+        contains(tracer(world, "--broker", world.broker.url, "backup", backup, code=2), "own machine")
+        equal(world.broker.stop(), 0)
+        whole = subprocess.run([os.path.join(BUILD, "conclaved"), "--data", backup, "--fsck"], capture_output=True, text=True,
+                               env=world.env, timeout=60 * SLOW, check=False)
+        equal(whole.returncode, 0, whole.stdout + whole.stderr)
+
+
 def test_only_the_broker_s_user_reaches_the_socket():
     with World() as world:
         path = os.path.join(world.broker.data, "operator.sock")
