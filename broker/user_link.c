@@ -5,9 +5,12 @@
 #include "broker/operator/socket_name.h"
 #include "proto/memory.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define ANSWER_MS 10000
@@ -18,17 +21,25 @@ struct user_link {
     zmq_msg_t frame;
     message_t reply;
     uint64_t id;
+    int dir_fd; /* the data directory's */
 };
 
 user_link_t *user_link_open(const char *data)
 {
     char address[PATH_MAX + 32];
+    struct sockaddr_un room;
     const int limit_ms = ANSWER_MS, none = 0;
     user_link_t *self = mem_zalloc(1, sizeof *self);
     zmq_msg_init(&self->frame);
     self->context = zmq_ctx_new();
     self->socket = zmq_socket(self->context, ZMQ_DEALER);
-    snprintf(address, sizeof address, "ipc://%s/" OPERATOR_SOCKET_NAME, data);
+    self->dir_fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int length = snprintf(address, sizeof address, "ipc://%s/" OPERATOR_SOCKET_NAME, data);
+    if ((size_t)length >= sizeof room.sun_path + sizeof "ipc://" - 1) {
+        /* A socket's address is short, a path may be long. */
+        snprintf(address, sizeof address, "ipc:///proc/self/fd/%d/" OPERATOR_SOCKET_NAME,
+                 self->dir_fd);
+    }
     if (self->socket && zmq_setsockopt(self->socket, ZMQ_LINGER, &none, sizeof none) == 0 &&
         zmq_setsockopt(self->socket, ZMQ_RCVTIMEO, &limit_ms, sizeof limit_ms) == 0 &&
         zmq_setsockopt(self->socket, ZMQ_SNDTIMEO, &limit_ms, sizeof limit_ms) == 0 &&
@@ -51,6 +62,9 @@ void user_link_close(user_link_t **self)
         zmq_close(dead->socket);
     }
     zmq_ctx_term(dead->context);
+    if (dead->dir_fd >= 0) {
+        close(dead->dir_fd);
+    }
     free(dead);
     *self = NULL;
 }
