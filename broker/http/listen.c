@@ -33,7 +33,7 @@ static int listen_on(const struct addrinfo *address)
 
 static unsigned port_of(int fd)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     struct sockaddr_in6 in6;
     struct sockaddr_in in;
     socklen_t size = sizeof bound;

@@ -104,6 +104,32 @@ static void test_defaults(void **state)
     assert_int_equal(options.report_minutes, 60);
 }
 
+static void test_an_address_or_off(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *host;
+        unsigned port;
+    } addresses[] = {{"127.0.0.1:5680", "127.0.0.1", 5680},
+                     {"[::1]:80", "::1", 80},
+                     {"localhost:*", "localhost", 0},
+                     {"*:1", "*", 1}};
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        assert_int_equal(load_flags("--http", addresses[i].text, NULL), STATUS_OK);
+        assert_true(options.http.is_given && !options.http.is_off);
+        assert_string_equal(options.http.endpoint.host, addresses[i].host);
+        assert_int_equal(options.http.endpoint.port, addresses[i].port);
+    }
+    assert_int_equal(load_flags("--http", "off", NULL), STATUS_OK);
+    assert_true(options.http.is_given && options.http.is_off);
+    assert_int_equal(load_flags(NULL), STATUS_OK);
+    assert_false(options.http.is_given);
+    refused("http = 5680\nhttp-public = maybe\n",
+            "1: key 'http': can't be '5680'; allowed: HOST:PORT, HOST:* or off\n"
+            "2: key 'http-public': can't be 'maybe'; allowed: no or yes\n");
+}
+
 /* Each row's default is one of its values, and its limits are. */
 static void test_the_table_is_consistent(void **state)
 {
@@ -389,6 +415,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_an_address_or_off),
         cmocka_unit_test(test_the_table_is_consistent),
         cmocka_unit_test(test_a_config_file),
         cmocka_unit_test(test_flags_override_the_file_wherever_they_stand),

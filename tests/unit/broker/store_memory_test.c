@@ -59,6 +59,7 @@ static void a_failed_write_is_unknown_until_reopened(void **state)
         assert_int_equal(store_range(store, &all, count_record, &count), STATUS_STORE_FAILED);
         store_memory_fail_reopens(store, 1);
         assert_int_equal(store_reopen(store), STATUS_STORE_FAILED);
+        assert_int_equal(store_room(store), STATUS_STORE_FAILED);
         assert_int_equal(find(store, "a"), STATUS_STORE_FAILED);
         assert_int_equal(store_reopen(store), STATUS_OK);
         assert_int_equal(find(store, "a"), STATUS_OK);
@@ -75,7 +76,9 @@ static void a_full_disk_lets_deletes_through(void **state)
     (void)state;
     store_t *store = store_memory_new();
     assert_int_equal(write_put(store, "a"), STATUS_OK);
+    assert_int_equal(store_room(store), STATUS_OK);
     store_memory_set_full(store, true);
+    assert_int_equal(store_room(store), STATUS_STORE_FULL);
     assert_int_equal(write_put(store, "b"), STATUS_STORE_FULL);
     assert_int_equal(find(store, "b"), STATUS_NOT_FOUND);
     assert_int_equal(write_delete(store, "a"), STATUS_OK);

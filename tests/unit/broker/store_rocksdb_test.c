@@ -247,6 +247,7 @@ static void below_the_reserve_only_deletes_pass(void **state)
     store_destroy(&store);
     store_rocksdb_options_t options = {.reserve_bytes = UINT64_MAX / 2};
     assert_int_equal(store_rocksdb_open(place->dir, &options, &store), STATUS_OK);
+    assert_int_equal(store_room(store), STATUS_STORE_FULL);
     assert_int_equal(write_pair(store, 2), STATUS_STORE_FULL);
     assert_int_equal(read_version(store, "left"), 1);
     store_unit_t unit = {0};
@@ -255,6 +256,7 @@ static void below_the_reserve_only_deletes_pass(void **state)
     assert_int_equal(store_write(store, &unit, 1, &outcome), STATUS_STORE_FULL);
     /* Another reserve counts from the next write on. */
     store_rocksdb_set_reserve(store, UINT64_MAX);
+    assert_int_equal(store_room(store), STATUS_OK);
     assert_int_equal(write_pair(store, 3), STATUS_OK);
     store_rocksdb_set_reserve(store, UINT64_MAX / 2);
     assert_int_equal(write_pair(store, 4), STATUS_STORE_FULL);
