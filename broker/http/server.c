@@ -328,6 +328,7 @@ static void *run(void *argument)
     http_server_t *self = argument;
     bool is_detached = false;
     unsigned wanted;
+    pthread_setname_np(pthread_self(), "http"); /* for top -H */
     while ((wanted = atomic_load(&self->wanted)) != WANT_END) {
         struct pollfd items[] = {{.fd = self->epoll_fd, .events = POLLIN},
                                  {.fd = self->wake_fd, .events = POLLIN}};

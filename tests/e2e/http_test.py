@@ -401,6 +401,7 @@ def test_events_tell_what_passes():
         serve.stop()
         # Nobody looks: nobody listens.
         fresh_metrics(world, lambda now: now.value("http_streams") == 0, "the stream is gone")
+        equal(world.broker.stop(), 0)
 
 
 def test_streams_are_bounded_and_slow_ones_are_dropped():
