@@ -7,12 +7,14 @@
 
 enum {
     OPTION_ROWS = 0
+/* NOLINTBEGIN(bugprone-macro-parentheses): terms of one sum */
 #define TEXT(...)      +1
 #define ENDPOINTS(...) +1
 #define ADDRESS(...)   +1
 #define CHOICE(...)    +1
 #define NUMBER(...)    +1
 #define ACTION(...)    +1
+/* NOLINTEND(bugprone-macro-parentheses) */
 #include "broker/options.def"
 };
 

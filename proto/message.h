@@ -11,6 +11,7 @@
 #include "proto/limits.h"
 #include "proto/name.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member's name takes none */
 #define U64(field)               uint64_t field;
 #define FIXED(field, size)       uint8_t field[size];
 #define BYTES(field, max)        bytes_t field;
@@ -21,6 +22,7 @@
         record##_record_t *items;                                                                  \
         size_t count;                                                                              \
     } field;
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define NOTHING uint8_t nothing_;
 #define RECORD(record, fields)                                                                     \
     typedef struct {                                                                               \
@@ -52,8 +54,8 @@
 typedef enum {
     VERB_none = 0,
 #define RECORD(record, fields)
-#define REQUEST(code, verb, request_fields, reply_fields) VERB_##verb = code,
-#define PUSH(code, verb, fields)                          VERB_##verb = code,
+#define REQUEST(code, verb, request_fields, reply_fields) VERB_##verb = (code),
+#define PUSH(code, verb, fields)                          VERB_##verb = (code),
 #include "proto/messages.def"
 #undef REQUEST
 #undef PUSH

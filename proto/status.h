@@ -8,7 +8,7 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 typedef enum {
-#define STATUS(name, code, text) STATUS_##name = code,
+#define STATUS(name, code, text) STATUS_##name = (code),
 #include "proto/status.def"
 #undef STATUS
 } status_t;

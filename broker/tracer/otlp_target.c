@@ -4,6 +4,7 @@
 #include "proto/memory.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +32,8 @@ static bool add_path(CURLU *url)
     const size_t suffix = sizeof TRACES_PATH - 1;
     bool is_there = size >= suffix && memcmp(path + size - suffix, TRACES_PATH, suffix) == 0;
     char *whole = mem_alloc(size + sizeof TRACES_PATH);
-    memcpy(whole, path, size);
-    memcpy(whole + size, is_there ? "" : TRACES_PATH, is_there ? 1 : sizeof TRACES_PATH);
+    snprintf(whole, size + sizeof TRACES_PATH, "%.*s%s", (int)size, path,
+             is_there ? "" : TRACES_PATH);
     bool is_set = curl_url_set(url, CURLUPART_PATH, whole, 0) == CURLUE_OK;
     free(whole);
     curl_free(path);

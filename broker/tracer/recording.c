@@ -18,10 +18,9 @@ bool recording_add(FILE *out, const trace_record_t *steps, size_t count, uint64_
 {
     uint8_t length[4];
     buffer_t frame = {0};
-    /* Only read by the writer. */
-    const traced_push_t push = {
-        .dropped = dropped,
-        .records = {.items = (trace_record_t *)(uintptr_t)steps, .count = count}};
+    /* Only read by the writer. NOLINTNEXTLINE(performance-no-int-to-ptr): takes const away */
+    trace_record_t *items = (trace_record_t *)(uintptr_t)steps;
+    const traced_push_t push = {.dropped = dropped, .records = {.items = items, .count = count}};
     message_write_push(&frame, VERB_traced, 0, &push);
     put_u32(length, (uint32_t)frame.size);
     bool is_written =

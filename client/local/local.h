@@ -36,6 +36,7 @@ enum {
     LOCAL_GROUP_LOST,
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member's name takes none */
 #define U64(field)         uint64_t field;
 #define FIXED(field, size) uint8_t field[size];
 #define BYTES(field, max)  bytes_t field;
@@ -46,6 +47,7 @@ enum {
         local_##record##_record_t *items;                                                          \
         size_t count;                                                                              \
     } field;
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define NOTHING uint8_t nothing_;
 #define RECORD(record, fields)                                                                     \
     typedef struct {                                                                               \
@@ -77,8 +79,8 @@ enum {
 typedef enum {
     LOCAL_VERB_none = 0,
 #define RECORD(record, fields)
-#define REQUEST(code, verb, request_fields, reply_fields) LOCAL_VERB_##verb = code,
-#define PUSH(code, verb, fields)                          LOCAL_VERB_##verb = code,
+#define REQUEST(code, verb, request_fields, reply_fields) LOCAL_VERB_##verb = (code),
+#define PUSH(code, verb, fields)                          LOCAL_VERB_##verb = (code),
 #include "client/local/local.def"
 #undef REQUEST
 #undef PUSH
