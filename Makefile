@@ -72,6 +72,10 @@ chat:
 	@echo 'Building…' && $(MAKE) --no-print-directory -s -j2 all
 	@tests/demo/three_people $(BUILD)
 
+.PHONY: docker-demo
+docker-demo:
+	@docker/demo
+
 include tests/tests.mk
 
 .PHONY: install man

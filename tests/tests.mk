@@ -72,13 +72,17 @@ SEEDS ?= 1000
 SIMULATIONS := '$(BUILD)/simulate --tap 500' '$(BUILD)/simulate --tap 500 501' '$(BUILD)/simulate --self-test'
 E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*_test.py))
 
-.PHONY: test test-quick test-san test-tsan layering simulate soak
+.PHONY: test test-unit test-quick test-san test-tsan layering simulate soak
 test:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory -s -j2 all unit tools $(REHEARSAL)
 	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' $(SIMULATIONS) \
 		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
 		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8' '/usr/bin/python3 tests/rehearsal/faults_test.py $(BUILD)'
+# What a build of the images runs: without random groups and groups of 100,000, which take minutes.
+SHORT_UNIT := $(filter-out %/keys_property_test %/keys_attack_test %/keys_large_test,$(UNIT))
+test-unit: $(SHORT_UNIT)
+	@tests/run --jobs 2 $(SHORT_UNIT)
 # The same without the end-to-end part, for every change.
 test-quick:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
@@ -152,6 +156,12 @@ fuzz:
 	@.ci/setup check
 	@$(MAKE) --no-print-directory -s -j2 BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link fuzzers
 	@FUZZ_S=$(FUZZ_S) tests/fuzz/run build/fuzz $(FUZZ_TARGETS)
+
+# The compose stack on a real engine, from up to down.
+.PHONY: docker-test
+docker-test:
+	@docker/build
+	@TEST_TIMEOUT=1800 tests/run '/usr/bin/python3 tests/docker/stack_test.py'
 
 # The README's commands in an empty Debian root.
 .PHONY: fresh-test
