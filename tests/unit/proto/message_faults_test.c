@@ -317,7 +317,7 @@ static void test_heads(void **state)
 static void test_unknown_verbs(void **state)
 {
     (void)state;
-    static const uint64_t unknown[] = {0, 8, 36, VERB_events, 65535};
+    static const uint64_t unknown[] = {0, 15, 36, VERB_events, 65535};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         start_request(unknown[i], 0);
         assert_fault(unknown[i], STATUS_UNKNOWN_VERB);
