@@ -79,8 +79,8 @@ test:
 	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' $(SIMULATIONS) \
 		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
 		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8' '/usr/bin/python3 tests/rehearsal/faults_test.py $(BUILD)'
-# What a build of the images runs: without random groups and groups of 100,000, which take minutes.
-SHORT_UNIT := $(filter-out %/keys_property_test %/keys_attack_test %/keys_large_test,$(UNIT))
+# What a build of the images runs: without random groups and groups of 100,000, which take minutes, and without Python.
+SHORT_UNIT := $(filter-out $(foreach name,keys_property keys_attack keys_large personal_broker,%/$(name)_test),$(UNIT))
 test-unit: $(SHORT_UNIT)
 	@tests/run --jobs 2 $(SHORT_UNIT)
 # The same without the end-to-end part, for every change.

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -56,7 +57,8 @@ def docker(*args, **options):
 
 
 def container(service):
-    return compose("ps", "-q", service).split()[0]
+    return docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}",
+                  "--filter", f"label=com.docker.compose.service={service}").split()[0]
 
 
 def inspect(service, template):
@@ -130,7 +132,6 @@ def test_images_are_small_and_not_roots():
 def test_profiles_are_valid():
     services = compose("--profile", "jaeger", "--profile", "prometheus", "config", "--services").split()
     assert {"jaeger", "otlp", "prometheus"} <= set(services), services
-    assert not {"jaeger", "otlp", "prometheus"} & set(compose("config", "--services").split())
 
 
 def test_prometheus_takes_the_rules():
@@ -155,6 +156,8 @@ def test_one_command_brings_a_conversation():
     wait_for(lambda: said("alice"), 180, "somebody says something")
     print(f"# the first line of the conversation: {time.monotonic() - started:.1f} s after up")
     equal(inspect("broker", "{{.State.Health.Status}}"), "healthy")
+    started_services = docker("ps", "-a", "--filter", f"label=com.docker.compose.project={PROJECT}", "--format", '{{.Label "com.docker.compose.service"}}')
+    equal(set(started_services.split()), {"broker", "trace", "stagehand", *PEOPLE})
     for name in ("alice", "carol", "dave"):
         wait_for_text(name, LAST_WORDS, 180)
     print(f"# the last line: {time.monotonic() - started:.1f} s after up")
@@ -234,6 +237,8 @@ def test_the_trace_shows_steps_and_no_text():
 
 
 def test_a_chat_attaches_to_a_running_home():
+    if not shutil.which("tmux"):
+        raise Skip("tmux is missing")
     with tempfile.TemporaryDirectory() as folder:
         tmux = ["tmux", "-S", os.path.join(folder, "tmux"), "-f", "/dev/null"]
         run(*tmux, "new-session", "-d", "-s", "t", "-x", "120", "-y", "30", *COMPOSE, "-f", os.path.join(ROOT, "docker", "compose.yaml"),
