@@ -2,6 +2,7 @@
 """A whole session of real processes, then a search for every text, password and key in all that the broker holds and the clients store."""
 import base64
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -9,6 +10,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
 from harness import BUILD, User, World, contains, equal, main, room, wait_for  # noqa: E402
@@ -32,6 +36,62 @@ def stopped(pid):
         os.kill(pid, signal.SIGCONT)
 
 
+class Watch:
+    """Everything that an operator can see of a running broker: steps, spans, metrics, the live page's events, what it explains."""
+
+    def __init__(self, world, folder, number):
+        self.world = world
+        self.path = os.path.join(folder, f"operator-{number}")
+        os.mkdir(self.path)
+        started = [line for line in world.broker.log_text().splitlines() if "http_listening" in line]
+        self.http = json.loads(started[-1])["url"].rstrip("/")
+        self.processes = [self.tool("--json", "watch", out="steps.json"), self.tool("watch", out="steps"), self.tool("--json", "top", out="top.json"),
+                          self.tool("record", os.path.join(self.path, "recording"), out="record")]
+        self.events = threading.Thread(target=self.read_events, daemon=True)
+        self.events.start()
+        wait_for(lambda: os.path.exists(os.path.join(self.path, "recording")) and self.size("top.json") > 0, 20, "the tools watch")
+
+    def size(self, name):
+        return os.path.getsize(os.path.join(self.path, name))
+
+    def tool(self, *args, out):
+        with open(os.path.join(self.path, out), "wb") as file:
+            return subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", self.world.broker.data, *args], stdout=file,
+                                    stderr=subprocess.DEVNULL, env=self.world.env)
+
+    def get(self, page):
+        with urllib.request.urlopen(self.http + page, timeout=20) as answer:
+            return answer.read()
+
+    def read_events(self):
+        with open(os.path.join(self.path, "events"), "wb") as out, contextlib.suppress(OSError):
+            with urllib.request.urlopen(self.http + "/events", timeout=20) as answer:
+                for line in answer:
+                    out.write(line)
+                    out.flush()
+
+    def newest(self):
+        """The number of the last event that was seen: older ones may be deleted already."""
+        with open(os.path.join(self.path, "steps.json"), encoding="ascii") as file:
+            steps = [json.loads(line) for line in file.read().splitlines()]
+        return max(step["sequence"] for step in steps if step["step"] == "appended")
+
+    def end(self):
+        for page in ("metrics", "varz", "healthz", "readyz"):
+            with open(os.path.join(self.path, page), "wb") as out:
+                out.write(self.get("/" + page))
+        equal(self.tool("--json", "explain", GROUP, str(self.newest()), out="explained").wait(30), 0, "exit code of explain")
+        backup = os.path.join(self.path, "backup")
+        equal(self.tool("backup", backup, out="backup-said").wait(60), 0, "exit code of the backup")
+        time.sleep(0.5)  # the last steps of what was just done are on their way
+        for process in self.processes:
+            process.terminate()
+            process.wait(20)
+
+    def files(self):
+        return files_below(self.path)
+
+
 class Audit:
     """The world, what must not be found in it, and what was taken from it at several moments."""
 
@@ -43,7 +103,12 @@ class Audit:
         self.images = []
         self.stores = []
         self.outputs = []  # (whose, bytes): all but texts must not be there
+        self.watches = []
         self.texts = 0
+
+    def watch(self):
+        self.watches.append(Watch(self.world, self.folder, len(self.watches)))
+        return self.watches[-1]
 
     def text(self):
         self.texts += 1
@@ -102,7 +167,7 @@ class Audit:
             subprocess.run([os.path.join(BUILD, "tests/audit/dump_store"), copy], stdout=out, check=True)
         shutil.rmtree(copy)
         raw = os.path.join(self.folder, f"store-files-{len(self.stores)}")
-        shutil.copytree(self.world.broker.data, raw)
+        shutil.copytree(self.world.broker.data, raw, ignore=lambda folder, names: ["operator.sock"])
         self.stores += [path, *files_below(raw)]
 
     def write_outputs(self):
@@ -116,6 +181,7 @@ class Audit:
 def session(audit):
     """Everything that people do, with restarts of everybody, while the audit takes what it will search."""
     world, broker = audit.world, audit.world.broker
+    watch = audit.watch()
     alice, bob, carol, dave = (audit.user(number) for number in range(1, 5))
     serve = room(world, GROUP, alice, bob, carol)
     audit.reveal(bob, carol)
@@ -126,6 +192,7 @@ def session(audit):
     audit.run(carol, "listen", "--count", "7", "--wait", "20")
     audit.reveal(bob, carol)
     audit.take_memory()
+    watch.end()
     # A request that waits: its prekey is on the device, and the admin is away.
     serve.stop()
     audit.run(dave, "join", GROUP)
@@ -136,6 +203,7 @@ def session(audit):
     contains(audit.run(bob, "--timeout", "1", "send", GROUP, audit.text(), code=4), "waits")
     audit.reveal(bob)
     broker.start()
+    watch = audit.watch()
     audit.run(bob, "send", GROUP, audit.text())
     # Somebody goes, which makes all keys new; the admin's client is killed on the way.
     audit.run(carol, "leave", GROUP)
@@ -158,6 +226,7 @@ def session(audit):
     audit.run(bob, "send", GROUP, audit.text())
     audit.reveal(bob, dave)
     audit.take_memory()
+    watch.end()
     equal(serve.stop(), 0, "exit code of the admin's client")
     audit.outputs.append((alice.name, "\n".join(serve.errors).encode()))
     equal(broker.stop(), 0, "exit code of the broker")
@@ -196,7 +265,7 @@ def audited():
     """One session for all checks; its files go when the program ends."""
     if not SHARED:
         folder = SHARED["folder"] = tempfile.TemporaryDirectory(prefix="conclave-audit-")
-        world = SHARED["world"] = World()
+        world = SHARED["world"] = World(broker_args=["--http", "127.0.0.1:*", "--trace-history", "10000"])
         world.env["CONCLAVE_ALLOW_CORE"] = "1"  # else nobody may read its memory
         world.__enter__()
         audit = Audit(world, folder.name)
@@ -236,6 +305,23 @@ def test_the_brokers_log_at_its_most_talkative_holds_no_secret():
     contains(audit.world.broker.log_text(), '"level":"debug"')
     contains(audit.world.broker.log_text(), "rules_counters")
     expect_none(audit.canaries.find([log], is_secret), "the broker's log")
+
+
+def test_what_an_operator_sees_holds_names_and_no_secret():
+    audit = audited()
+    equal(len(audit.watches), 2, "watches")
+    for watch in audit.watches:
+        files = watch.files()
+        for name in ("steps", "steps.json", "recording", "events", "explained"):
+            path = os.path.join(watch.path, name)
+            found = {name for _, name, _ in audit.canaries.find([path], lambda name: not is_secret(name))}
+            assert "control-group" in found and any(n.startswith("control-name-") for n in found), (name, found)
+        expect_controls(audit, [path for path in files if "/backup/" in path], "a backup")
+        contains(open(os.path.join(watch.path, "metrics"), encoding="ascii").read(), "conclave")
+        expect_none(audit.canaries.find(files, is_secret), "what an operator sees")
+        # Metrics are kept for long and passed on: not even names.
+        numbers = [os.path.join(watch.path, name) for name in ("metrics", "varz", "healthz", "readyz")]
+        expect_none(audit.canaries.find(numbers, lambda name: name == "control-group" or name.startswith("control-name-")), "metrics")
 
 
 def test_what_clients_keep_on_disk_is_sealed():
