@@ -194,8 +194,8 @@ static void print_way(const story_t *self, FILE *out, const style_t *style)
         fputc('\n', out);
     }
     if (self->fanned_out.time_us) {
-        fprintf(out, "  %s pushed to %" PRIu64 " members, ", text_of_time(self->fanned_out.time_us),
-                self->fanned_out.count);
+        fprintf(out, "  %s pushed to %" PRIu64 " %s, ", text_of_time(self->fanned_out.time_us),
+                self->fanned_out.count, self->fanned_out.count == 1 ? "member" : "members");
         print_since(out, style, from, self->fanned_out.time_us);
         fputc('\n', out);
     }
