@@ -2,6 +2,7 @@
 /* Measures a broker from outside, over the real protocol with CURVE, every ack synced.
    Usage: broker_load [CONCLAVED [SCENARIO]]. JSON goes to $BENCH_JSON, rounds to $BENCH_ROUNDS. */
 #include "tests/bench/load_broker.h"
+#include "tests/bench/load_page.h"
 #include "tests/bench/load_run.h"
 
 #include <stdio.h>
@@ -119,44 +120,109 @@ static void measure_sends(bench_t *self, size_t senders, const char *name, const
     drop_clients(clients, senders);
 }
 
-/* `senders` of them in one group of fan_out receivers. */
-static void measure_fan_out(bench_t *self, size_t senders, size_t fan_out, const char *acked_name,
-                            const char *delivered_name)
+/* Senders in one group of receivers. */
+typedef struct {
+    size_t senders;
+    size_t receivers;
+    load_client_t *sender_clients;
+    load_client_t *receiver_clients;
+    load_sender_t *sending;
+    load_receiver_t *receiving;
+    load_group_t *group;
+} fan_out_t;
+
+static fan_out_t fan_out_make(bench_t *bench, size_t senders, size_t receivers)
 {
-    load_client_t *sender_clients = make_clients(self, senders, PURPOSE_DUTIES);
-    load_client_t *receiver_clients = make_clients(self, fan_out, PURPOSE_EVENTS);
-    load_sender_t *sending = calloc(senders, sizeof *sending);
-    load_receiver_t *receiving = calloc(fan_out, sizeof *receiving);
-    load_group_t *group = make_group(self, &sender_clients[0]);
-    load_group_join(group, &sender_clients[0], sender_clients + 1, senders - 1);
-    load_group_join(group, &sender_clients[0], receiver_clients, fan_out);
+    fan_out_t self = {.senders = senders,
+                      .receivers = receivers,
+                      .sender_clients = make_clients(bench, senders, PURPOSE_DUTIES),
+                      .receiver_clients = make_clients(bench, receivers, PURPOSE_EVENTS),
+                      .sending = calloc(senders, sizeof *self.sending),
+                      .receiving = calloc(receivers, sizeof *self.receiving)};
+    self.group = make_group(bench, &self.sender_clients[0]);
+    load_group_join(self.group, &self.sender_clients[0], self.sender_clients + 1, senders - 1);
+    load_group_join(self.group, &self.sender_clients[0], self.receiver_clients, receivers);
     /* A member's first event is the commit that added it; here all are added by the last ones. */
     for (size_t i = 0; i < senders; i++) {
-        sending[i] =
-            (load_sender_t){.client = &sender_clients[i], .group = group, .leaf = (uint32_t)i};
+        self.sending[i] = (load_sender_t){
+            .client = &self.sender_clients[i], .group = self.group, .leaf = (uint32_t)i};
     }
-    for (size_t i = 0; i < fan_out; i++) {
-        receiving[i] = (load_receiver_t){
-            .client = &receiver_clients[i], .group = group, .cursor = group->epoch};
+    for (size_t i = 0; i < receivers; i++) {
+        self.receiving[i] = (load_receiver_t){
+            .client = &self.receiver_clients[i], .group = self.group, .cursor = self.group->epoch};
     }
+    return self;
+}
+
+static void fan_out_drop(fan_out_t *self)
+{
+    free(self->group);
+    free(self->sending);
+    free(self->receiving);
+    drop_clients(self->sender_clients, self->senders);
+    drop_clients(self->receiver_clients, self->receivers);
+}
+
+static load_run_t fan_out_run(const fan_out_t *self)
+{
+    load_run_t run = {.senders = self->sending,
+                      .sender_count = self->senders,
+                      .receivers = self->receiving,
+                      .receiver_count = self->receivers,
+                      .window = WINDOW,
+                      .sealed_bytes = SEALED_BYTES,
+                      .warm_up_ns = SECOND_NS / 2,
+                      .duration_ns = 2 * SECOND_NS};
+    load_run(&run);
+    return run;
+}
+
+static void measure_fan_out(bench_t *self, size_t senders, size_t receivers, const char *acked_name,
+                            const char *delivered_name)
+{
+    fan_out_t fan_out = fan_out_make(self, senders, receivers);
     for (size_t round = 0; round < self->rounds; round++) {
-        load_run_t run = {.senders = sending,
-                          .sender_count = senders,
-                          .receivers = receiving,
-                          .receiver_count = fan_out,
-                          .window = WINDOW,
-                          .sealed_bytes = SEALED_BYTES,
-                          .warm_up_ns = SECOND_NS / 2,
-                          .duration_ns = 2 * SECOND_NS};
-        load_run(&run);
+        load_run_t run = fan_out_run(&fan_out);
         record(self, acked_name, "acked sends/s", run.acked_per_s);
         record(self, delivered_name, "delivered messages/s", run.delivered_per_s);
     }
-    free(group);
-    free(sending);
-    free(receiving);
-    drop_clients(sender_clients, senders);
-    drop_clients(receiver_clients, fan_out);
+    fan_out_drop(&fan_out);
+}
+
+static uint64_t acked(const fan_out_t *self)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < self->senders; i++) {
+        total += self->sending[i].acked;
+    }
+    return total;
+}
+
+/* One round, and what a message cost the broker in it. */
+static void measure_round(bench_t *self, const fan_out_t *fan_out, const char *acked_name,
+                          const char *cpu_name)
+{
+    uint64_t cpu_ns = load_broker_cpu_ns(&self->broker);
+    uint64_t before = acked(fan_out);
+    load_run_t run = fan_out_run(fan_out);
+    cpu_ns = load_broker_cpu_ns(&self->broker) - cpu_ns;
+    record(self, acked_name, "acked sends/s", run.acked_per_s);
+    record(self, cpu_name, "us of the broker's CPU a send",
+           (double)cpu_ns / 1000 / (double)(acked(fan_out) - before));
+}
+
+/* Rounds in turn, so that what else the machine does falls on both alike. */
+static void measure_page(bench_t *self)
+{
+    fan_out_t fan_out = fan_out_make(self, 16, 10);
+    for (size_t round = 0; round < self->rounds; round++) {
+        load_page_t page;
+        measure_round(self, &fan_out, "no_page_acked", "no_page_cpu");
+        load_page_open(&page, &self->broker);
+        measure_round(self, &fan_out, "page_open_acked", "page_open_cpu");
+        load_page_close(&page);
+    }
+    fan_out_drop(&fan_out);
 }
 
 static void measure_latency(bench_t *self)
@@ -260,8 +326,9 @@ static void run_fan100(bench_t *self)
 }
 
 static const scenario_t scenarios[] = {
-    {"memory", measure_memory}, {"send1", run_send1},   {"send16", run_send16},
-    {"fan10", run_fan10},       {"fan100", run_fan100}, {"latency", measure_latency},
+    {"memory", measure_memory},   {"send1", run_send1},   {"send16", run_send16},
+    {"fan10", run_fan10},         {"fan100", run_fan100}, {"page", measure_page},
+    {"latency", measure_latency},
 };
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +29,27 @@ static bool read_url(load_broker_t *self)
     return is_read && endpoint_parse(&self->endpoint, url) == STATUS_OK;
 }
 
+/* One that nobody has now. */
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+        load_fail("no free port", strerror(errno));
+    }
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
 void load_broker_start(load_broker_t *self, const char *program)
 {
     const char *base = getenv("TMPDIR");
+    char http[32];
     memset(self, 0, sizeof *self);
+    self->http_port = free_port();
+    snprintf(http, sizeof http, "127.0.0.1:%u", (unsigned)self->http_port);
     snprintf(self->dir, sizeof self->dir, "%s/conclave-load-XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(self->dir)) {
         load_fail(self->dir, strerror(errno));
@@ -43,8 +61,9 @@ void load_broker_start(load_broker_t *self, const char *program)
     if (self->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         setenv("CONCLAVE_ALLOW_CORE", "1", 1); /* lets a profiler look in */
-        execl(program, program, "--data", self->dir, "--listen", "tcp://127.0.0.1:*", "--log-level",
-              getenv("LOAD_LOG_LEVEL") ? getenv("LOAD_LOG_LEVEL") : "warn", (char *)NULL);
+        execl(program, program, "--data", self->dir, "--listen", "tcp://127.0.0.1:*", "--http",
+              http, "--log-level", getenv("LOAD_LOG_LEVEL") ? getenv("LOAD_LOG_LEVEL") : "warn",
+              (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 1000 && !read_url(self); i++) {

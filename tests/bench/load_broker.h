@@ -11,6 +11,7 @@ typedef struct {
     char dir[64];
     pid_t pid;
     endpoint_t endpoint;
+    uint16_t http_port; /* of 127.0.0.1 */
 } load_broker_t;
 
 /* Starts `program` (a conclaved) and waits until it is ready. */
