@@ -3,6 +3,13 @@
 #include "broker/tracer/step_text.h"
 #include "broker/tracer/tracer.h"
 
+/* Every client asks for news every few seconds: what finds none would hide the rest from people. */
+static bool is_idle_poll(const trace_record_t *step)
+{
+    bool is_poll = step->verb >= VERB_poll_messages && step->verb <= VERB_poll_leaves;
+    return is_poll && (step->step == TRACE_RECEIVED || step->step == TRACE_ACCEPTED);
+}
+
 static bool print_steps(void *context, const trace_record_t *steps, size_t count, uint64_t dropped)
 {
     const tracer_options_t *options = context;
@@ -10,7 +17,7 @@ static bool print_steps(void *context, const trace_record_t *steps, size_t count
         if (options->is_json) {
             step_print_json(stdout, &steps[i]);
             putchar('\n');
-        } else {
+        } else if (options->with_polls || !is_idle_poll(&steps[i])) {
             step_print(stdout, &options->style, &steps[i]);
         }
     }

@@ -65,6 +65,7 @@ static const char help_text[] =
     "  --for SECONDS       end after so long\n"
     "\n"
     "  --header 'K: V'     a header for the collector, or @FILE with one a line; may be repeated\n"
+    "  --polls             watch shows polls too, not only what they fetch\n"
     "  --json              one JSON object a line\n"
     "  --version           print the version\n"
     "  --help              print this\n"
@@ -87,6 +88,7 @@ enum {
     OPTION_SHARE,
     OPTION_FOR,
     OPTION_HEADER,
+    OPTION_POLLS,
     OPTION_JSON,
     OPTION_VERSION,
     OPTION_HELP
@@ -107,6 +109,7 @@ static const struct option flags[] = {{"data", required_argument, NULL, OPTION_D
                                       {"share", required_argument, NULL, OPTION_SHARE},
                                       {"for", required_argument, NULL, OPTION_FOR},
                                       {"header", required_argument, NULL, OPTION_HEADER},
+                                      {"polls", no_argument, NULL, OPTION_POLLS},
                                       {"json", no_argument, NULL, OPTION_JSON},
                                       {"version", no_argument, NULL, OPTION_VERSION},
                                       {"help", no_argument, NULL, OPTION_HELP},
@@ -208,6 +211,9 @@ static const char *set_option(tracer_options_t *options, int option, const char 
     case OPTION_FOR:
         return read_number(argument, 1, 1000000, &options->limit_seconds) ? NULL
                                                                           : "1 to 1000000 seconds";
+    case OPTION_POLLS:
+        options->with_polls = true;
+        return NULL;
     default:
         options->is_json = true;
         return NULL;

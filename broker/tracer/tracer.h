@@ -22,6 +22,7 @@ typedef struct {
     trace_filter_t filter;
     bool with_past;
     bool past_only; /* ends with what is remembered */
+    bool with_polls; /* shows polls to people too: programs get them in any case */
     bool is_json;
     uint64_t limit_seconds;                  /* 0: none */
     const char *headers[TRACER_HEADERS_MAX]; /* of requests to a collector; "@FILE": its lines */

@@ -63,17 +63,11 @@ def test_damage_is_found_and_named():
 # --- Restore ----------------------------------------------------------------------------------
 
 def backup(world, name="backup"):
-    """What an online backup of the broker would hold now; the broker is stopped for it, and started again."""
+    """A backup of the running broker."""
     directory = os.path.join(world.dir, name)
-    equal(world.broker.stop(), 0)
-    os.mkdir(directory, 0o700)
-    shutil.copytree(world.broker.data + "/store", directory + "/store")
-    shutil.copy(world.broker.data + "/broker.key", directory)
-    sizes = [entry.stat().st_size for entry in os.scandir(directory + "/store") if not entry.name.startswith(("LOG", "LOCK"))]
-    with open(os.open(directory + "/backup.info", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
-        file.write("conclave-backup 1\ntime-ms 1700000000000\ntime 2023-11-14T22:13:20Z\nincarnation AAAAAAAAAAAAAAAAAAAAAA\n"
-                   f"software conclaved 0\nstore-bytes {sum(sizes)}\nstore-files {len(sizes)}\n")
-    world.broker.start()
+    result = subprocess.run([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "backup", directory], capture_output=True,
+                            text=True, timeout=60 * SLOW, check=False)
+    equal(result.returncode, 0, result.stderr)
     return directory
 
 
@@ -82,7 +76,7 @@ def restore(world, directory, name="restored"):
     world.broker.kill()
     world.broker.data = os.path.join(world.dir, name)
     output = conclaved("--restore", directory, "--data", world.broker.data)
-    contains(output, "the broker as it was at 2023-11-14 22:13:20 UTC")
+    contains(output, "the broker as it was at 20")
     matches(conclaved("--fsck", "--data", world.broker.data), r"(?m)^ +[1-9] restores$")
     world.broker.start()
 

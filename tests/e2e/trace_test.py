@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import zmq
@@ -194,17 +195,30 @@ def test_top_counts():
             contains(text, part)
 
 
-def test_a_backup_is_made_under_traffic_and_restores_all_that_was_acknowledged():
+def test_a_backup_under_traffic_restores_all_that_was_acknowledged_before_it():
     with World() as world:
         alice, bob = world.users("alice", "bob")
         room(world, "tea", alice, bob)
-        alice.ok("send", "tea", "before")
         writer = bob.start("send", "tea")
-        writer.write("".join(f"{i}\n" for i in range(60)))
+        stop = threading.Event()
+
+        def talk():
+            number = 0
+            while not stop.is_set():
+                writer.write(f"text {number}\n")
+                number += 1
+                time.sleep(0.01)
+            writer.process.stdin.close()
+
+        talker = threading.Thread(target=talk)
+        talker.start()
+        wait_for(lambda: len(writer.objects()) >= 10, 60, "texts are acknowledged")
+        acknowledged = [line["seq"] for line in writer.objects() if line["type"] == "sent"]
         backup = os.path.join(world.dir, "backup")
         contains(tracer(world, "backup", backup), "secret key")
-        writer.write("after\n")
-        writer.process.stdin.close()
+        wait_for(lambda: len(writer.objects()) >= len(acknowledged) + 10, 60, "and they go on")
+        stop.set()
+        talker.join()
         equal(writer.wait(), 0)
         equal(sorted(os.listdir(backup)), ["backup.info", "broker.key", "store"])
         equal(stat.S_IMODE(os.stat(os.path.join(backup, "broker.key")).st_mode), 0o600)
@@ -212,9 +226,15 @@ def test_a_backup_is_made_under_traffic_and_restores_all_that_was_acknowledged()
         contains(tracer(world, "backup", os.path.join(world.dir, "missing", "backup"), code=1), "no backup")
         contains(tracer(world, "--broker", world.broker.url, "backup", backup, code=2), "own machine")
         equal(world.broker.stop(), 0)
-        whole = subprocess.run([os.path.join(BUILD, "conclaved"), "--data", backup, "--fsck"], capture_output=True, text=True,
-                               env=world.env, timeout=60 * SLOW, check=False)
-        equal(whole.returncode, 0, whole.stdout + whole.stderr)
+        world.broker.data = os.path.join(world.dir, "restored")
+        for args in (["--data", backup, "--fsck"], ["--restore", backup, "--data", world.broker.data]):
+            done = subprocess.run([os.path.join(BUILD, "conclaved"), *args], capture_output=True, text=True, env=world.env,
+                                  timeout=60 * SLOW, check=False)
+            equal(done.returncode, 0, done.stdout + done.stderr)
+        world.broker.start()
+        assert len(acknowledged) >= 10
+        for sequence in acknowledged:
+            contains(tracer(world, "explain", "tea", str(sequence)), "a message of bob")
 
 
 def test_only_the_broker_s_user_reaches_the_socket():
