@@ -47,6 +47,7 @@ static bool add_steps(void *context, const trace_record_t *steps, size_t count, 
 static int add_past(connection_t *connection, story_t *story)
 {
     step_source_t source;
+    const message_t *reply;
     const trace_record_t *steps;
     size_t count = TRACED_MAX;
     uint64_t dropped;
@@ -58,6 +59,9 @@ static int add_past(connection_t *connection, story_t *story)
             add_steps(story, steps, count, dropped);
     }
     step_source_close(&source);
+    /* It finds out by itself that we have gone, but later: there are only so many places. */
+    if (status == STATUS_OK)
+        status = connection_ask(connection, VERB_unwatch, NULL, &reply);
     if (status != STATUS_OK)
         tracer_complain("what the broker remembers: %s", status_text(status));
     return tracer_exit_for(status);
