@@ -3,6 +3,7 @@
  * for it. */
 #include "broker/operator/operator.h"
 
+#include "broker/background.h"
 #include "broker/monitor.h"
 #include "broker/operator/answer.h"
 #include "broker/operator/backup_task.h"
@@ -282,6 +283,7 @@ void operator_actor(zsock_t *pipe, void *options)
     operator_t *self = mem_zalloc(1, sizeof *self);
     self->with = options;
     self->started_ms = self->now_ms = boot_ms();
+    background_thread();
     self->with->is_started = listen_here(self) && listen_elsewhere(self);
     zsock_signal(pipe, 0);
     if (self->with->is_started)

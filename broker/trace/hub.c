@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/trace/hub.h"
 
+#include "broker/background.h"
 #include "proto/memory.h"
 
 #include <czmq.h>
@@ -11,7 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUTER_RECORDS = 65536, MONITOR_RECORDS = 1024, BATCH_RECORDS = 256 };
+enum {
+    ROUTER_RECORDS = 65536,
+    MONITOR_RECORDS = 1024,
+    BATCH_RECORDS = 256,
+    GATHER_MS = 5 /* between two looks: under load, wake-ups would cost more than the records */
+};
 
 /* The newest records; the oldest make room. */
 typedef struct {
@@ -110,6 +116,7 @@ static void hub_actor(zsock_t *pipe, void *argument)
         {.fd = trace_queue_fd(self->from_router), .events = ZMQ_POLLIN},
         {.fd = trace_queue_fd(self->from_monitor), .events = ZMQ_POLLIN},
     };
+    background_thread();
     zsock_signal(pipe, 0);
     while ((items[0].revents & ZMQ_POLLIN) == 0) {
         bool router_sleeps = trace_queue_sleeps(self->from_router);
@@ -120,6 +127,8 @@ static void hub_actor(zsock_t *pipe, void *argument)
         trace_queue_wakes(self->from_monitor);
         while (hub_move(self, self->from_router) || hub_move(self, self->from_monitor)) {
         }
+        if (zmq_poll(items, 1, GATHER_MS) < 0 && errno != EINTR)
+            break;
     }
 }
 

@@ -48,10 +48,13 @@ const char *text_of_verb(uint64_t verb)
 const char *text_of_time(uint64_t time_us)
 {
     static char text[TEXT_BYTES];
+    static time_t last;
+    static size_t size; /* of the last second's text, which is there already */
     const time_t seconds = (time_t)(time_us / 1000000);
     struct tm local;
-    size_t size =
-        localtime_r(&seconds, &local) ? strftime(text, sizeof text, "%H:%M:%S", &local) : 0;
+    if (seconds != last || size == 0)
+        size = localtime_r(&seconds, &local) ? strftime(text, sizeof text, "%H:%M:%S", &local) : 0;
+    last = seconds;
     snprintf(text + size, sizeof text - size, ".%06u", (unsigned)(time_us % 1000000));
     return text;
 }

@@ -2,6 +2,8 @@
 /* What commands share. */
 #include "broker/tracer/tracer.h"
 
+#include "broker/background.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -79,6 +81,7 @@ int tracer_open_steps(const tracer_options_t *options, step_source_t *out,
     *connection = NULL;
     if (options->from)
         return open_recording(options, out);
+    background_thread();
     *connection = tracer_connect(options, &code);
     if (!*connection)
         return code;
