@@ -34,7 +34,7 @@ struct spans {
     spans_take_t *take;
     void *context;
     message_map_t *origins;
-    open_request_t *open; /* the turn's requests */
+    open_request_t open[OPEN_MAX]; /* the turn's requests */
     size_t open_count;
     uint64_t turn;
     buffer_t text;
@@ -117,7 +117,7 @@ static void give(spans_t *self, span_t *span)
 
 /* --- Requests -------------------------------------------------------------------------------- */
 
-static open_request_t *last_open(const spans_t *self, const trace_record_t *step)
+static open_request_t *last_open(spans_t *self, const trace_record_t *step)
 {
     if (self->open_count == 0)
         return NULL;
@@ -209,11 +209,12 @@ static void take_written(spans_t *self, const trace_record_t *step)
 {
     span_t span = {.kind = SPAN_CLIENT, .operation = "write", .end_us = step->time_us};
     span.start_us = step->time_us > step->duration_us ? step->time_us - step->duration_us : 0;
-    const span_t *only = self->open_count == 1 ? &self->open[0].span : NULL;
-    new_context(&span.context, only ? only->context.trace_id : NULL);
-    if (only)
-        memcpy(span.parent_id, only->context.span_id, SPAN_ID_BYTES);
-    for (size_t i = 0; !only && i < self->open_count; i++)
+    const bool is_of_one = self->open_count == 1;
+    const span_context_t *first = &self->open[0].span.context;
+    new_context(&span.context, is_of_one ? first->trace_id : NULL);
+    if (is_of_one)
+        memcpy(span.parent_id, first->span_id, SPAN_ID_BYTES);
+    for (size_t i = 0; !is_of_one && i < self->open_count; i++)
         if (self->open[i].is_accepted)
             span_link(&span, &self->open[i].span.context, "");
     span_text(&span, "db.system.name", "rocksdb");
@@ -361,7 +362,6 @@ spans_t *spans_new(spans_take_t *take, void *context)
     self->take = take;
     self->context = context;
     self->origins = message_map_new(MESSAGES_KNOWN, sizeof(origin_t));
-    self->open = mem_zalloc(OPEN_MAX, sizeof *self->open);
     return self;
 }
 
@@ -374,7 +374,6 @@ void spans_destroy(spans_t **self)
         span_wipe(&dead->open[i].span);
     message_map_destroy(&dead->origins);
     buffer_free(&dead->text);
-    free(dead->open);
     free(dead);
     *self = NULL;
 }
