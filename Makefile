@@ -4,7 +4,9 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 SAN ?=
-BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+# TRACE=0: a broker that makes no trace records at all, to see what they cost.
+TRACE ?=
+BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))$(if $(filter 0,$(TRACE)),/trace-0)
 comma := ,
 VERSION := 0.1.0
 
@@ -16,7 +18,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstric
         $(if $(WERROR),-Werror)
 HARDEN := -fstack-protector-strong -fPIE $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CPPFLAGS_ALL = -I. -D_GNU_SOURCE -DCONCLAVE_VERSION='"$(VERSION)"' $(CPPFLAGS)
+CPPFLAGS_ALL = -I. -D_GNU_SOURCE -DCONCLAVE_VERSION='"$(VERSION)"' $(if $(filter 0,$(TRACE)),-DCONCLAVE_TRACE=0) $(CPPFLAGS)
 CFLAGS_ALL = -std=c17 -g $(OPT) -pthread $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pthread -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
 

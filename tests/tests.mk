@@ -145,6 +145,7 @@ rehearsal:
 bench:
 	@.ci/setup build
 	@$(MAKE) --no-print-directory -s -j2 all $(BENCH)
+	@$(MAKE) --no-print-directory -s -j2 BUILD=$(BUILD)/trace-0 TRACE=0 $(BUILD)/trace-0/conclaved
 	@tests/bench/run $(BUILD)
 
 # Seconds a target, and which: FUZZ_TARGETS="frame rules". FUZZ_JOBS at a time.
