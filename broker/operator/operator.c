@@ -3,10 +3,10 @@
  * for it. */
 #include "broker/operator/operator.h"
 
-#include "broker/background.h"
 #include "broker/monitor.h"
 #include "broker/operator/answer.h"
 #include "broker/operator/backup_task.h"
+#include "broker/trace/background.h"
 #include "broker/zap.h"
 #include "proto/memory.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/trace/hub.h"
 
-#include "broker/background.h"
+#include "broker/trace/background.h"
 #include "proto/memory.h"
 
 #include <czmq.h>

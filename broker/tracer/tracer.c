@@ -2,7 +2,7 @@
 /* What commands share. */
 #include "broker/tracer/tracer.h"
 
-#include "broker/background.h"
+#include "broker/trace/background.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "broker/background.h"
+#include "broker/trace/background.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
