@@ -2,15 +2,15 @@
 /* Start: directory and lock, key, store, rules, handler and monitor, addresses. End: backwards. */
 #include "broker/broker.h"
 
-#include "broker/data_dir.h"
-#include "broker/drain_guard.h"
+#include "broker/files/data_dir.h"
+#include "broker/files/private_file.h"
 #include "broker/http/server.h"
 #include "broker/monitor.h"
 #include "broker/operator/operator.h"
-#include "broker/private_file.h"
-#include "broker/reload.h"
-#include "broker/router.h"
-#include "broker/service.h"
+#include "broker/process/drain_guard.h"
+#include "broker/process/service.h"
+#include "broker/router/router.h"
+#include "broker/settings/reload.h"
 #include "broker/store/store_rocksdb.h"
 #include "broker/zap.h"
 

@@ -4,7 +4,7 @@
 #define CONCLAVE_BROKER_BROKER_H
 
 #include "broker/log.h"
-#include "broker/options.h"
+#include "broker/settings/options.h"
 
 #define BROKER_URL_NAME "broker.url"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* conclaved: the only file of the broker that prints or exits. */
+#include "broker/backup/offline.h"
 #include "broker/broker.h"
-#include "broker/offline.h"
-#include "broker/signals.h"
-#include "broker/user_command.h"
+#include "broker/process/signals.h"
+#include "broker/users/user_command.h"
 
 #include <sodium.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/http/access.h"
 
-#include "broker/private_file.h"
+#include "broker/files/private_file.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

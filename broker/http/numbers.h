@@ -4,7 +4,7 @@
 #define CONCLAVE_BROKER_HTTP_NUMBERS_H
 
 #include "broker/counters.h"
-#include "broker/router.h"
+#include "broker/router/router.h"
 #include "broker/rules/inspect.h"
 
 /* All borrowed. */

@@ -6,7 +6,7 @@
 
 #include "broker/http/numbers.h"
 #include "broker/log.h"
-#include "broker/option_value.h"
+#include "broker/settings/option_value.h"
 
 #define HTTP_DEFAULT_PORT 5680 /* of 127.0.0.1 */
 

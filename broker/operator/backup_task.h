@@ -3,7 +3,7 @@
 #ifndef CONCLAVE_BROKER_OPERATOR_BACKUP_TASK_H
 #define CONCLAVE_BROKER_OPERATOR_BACKUP_TASK_H
 
-#include "broker/backup.h"
+#include "broker/backup/backup.h"
 #include "broker/log.h"
 #include "proto/message.h"
 

@@ -4,13 +4,13 @@
 #ifndef CONCLAVE_BROKER_OPERATOR_OPERATOR_H
 #define CONCLAVE_BROKER_OPERATOR_OPERATOR_H
 
-#include "broker/backup.h"
+#include "broker/backup/backup.h"
 #include "broker/counters.h"
-#include "broker/data_dir.h"
-#include "broker/key_file.h"
+#include "broker/files/data_dir.h"
+#include "broker/files/key_file.h"
 #include "broker/log.h"
 #include "broker/operator/socket_name.h"
-#include "broker/router_calls.h"
+#include "broker/router/router_calls.h"
 #include "broker/trace/hub.h"
 #include "proto/endpoint.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/operator/operator_keys.h"
 
-#include "broker/private_file.h"
+#include "broker/files/private_file.h"
 #include "proto/endpoint.h"
 #include "proto/memory.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Steps as spans to an OpenTelemetry collector. */
-#include "broker/data_dir.h"
+#include "broker/files/data_dir.h"
 #include "broker/tracer/otlp_target.h"
 #include "broker/tracer/sink.h"
 #include "broker/tracer/spans.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/tracer/connection.h"
 
-#include "broker/data_dir.h"
+#include "broker/files/data_dir.h"
 #include "broker/operator/socket_name.h"
 #include "broker/tracer/operator_key.h"
 #include "proto/memory.h"

@@ -13,8 +13,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "broker/key_file.h"
-#include "broker/private_file.h"
+#include "broker/files/key_file.h"
+#include "broker/files/private_file.h"
 #include "tests/constant_time/taint.h"
 
 enum { Z85_BYTES = 41, SECRET_AT = 20 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Config files: what is wrong is told with its line, in printable ASCII; what is right prints as a
    file that says the same. */
-#include "broker/config_text.h"
-#include "broker/options.h"
+#include "broker/settings/config_text.h"
+#include "broker/settings/options.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Backups of a store that is being written, and targets that are refused. */
-#include "broker/backup.h"
-#include "broker/folder.h"
-#include "broker/key_file.h"
+#include "broker/backup/backup.h"
+#include "broker/files/folder.h"
+#include "broker/files/key_file.h"
 #include "broker/store/store_rocksdb.h"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A drain ends by being done, at its limit, or by another signal. */
-#include "broker/drain_guard.h"
-#include "broker/signals.h"
+#include "broker/process/drain_guard.h"
+#include "broker/process/signals.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The broker's key file, the data directory and its lock. */
-#include "broker/data_dir.h"
-#include "broker/key_file.h"
-#include "broker/private_file.h"
+#include "broker/files/data_dir.h"
+#include "broker/files/key_file.h"
+#include "broker/files/private_file.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

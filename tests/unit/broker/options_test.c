@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Flags, config files and defaults, and every way in which they are wrong. */
-#include "broker/option_name.h"
-#include "broker/option_table.h"
+#include "broker/settings/option_name.h"
+#include "broker/settings/option_table.h"
 
 #include <errno.h>
 #include <setjmp.h>

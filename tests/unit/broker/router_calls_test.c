@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "broker/router_calls.h"
+#include "broker/router/router_calls.h"
 
 enum { LONG_MS = 60000, CALLERS = 8, CALLS = 500 };
 

@@ -5,8 +5,8 @@
 #define CONCLAVE_TESTS_UNIT_BROKER_ROUTER_FIXTURE_H
 
 #include "broker/monitor.h"
-#include "broker/router.h"
-#include "broker/signals.h"
+#include "broker/router/router.h"
+#include "broker/process/signals.h"
 #include "broker/store/store_memory.h"
 #include "broker/zap.h"
 #include "proto/message.h"

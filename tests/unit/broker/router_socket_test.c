@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The router's socket takes a frame only if the handshake left the peer's CURVE key on it: with a
  * handler that lets everybody in, but names them as each test likes. */
-#include "broker/router_socket.h"
+#include "broker/router/router_socket.h"
 #include "broker/zap.h"
 
 #include <setjmp.h>

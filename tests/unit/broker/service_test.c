@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* What a service manager is sent, and that a broken one does no harm. */
-#include "broker/service.h"
+#include "broker/process/service.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
