@@ -94,13 +94,16 @@ test-san:
 	@$(MAKE) --no-print-directory -s -j2 all unit tools
 	@TEST_TIMEOUT=900 tests/run --jobs 2 $(E2E:%='/usr/bin/python3 % $(BUILD)') $(UNIT) '$(BUILD)/simulate --tap 50' \
 		$(REPLAY:%='% --tap tests/fuzz/corpus')
+# The unit tests with threads of their own.
+WITH_THREADS := mailbox_pair actor_loop engine_screens link_socket home_socket router router_store router_calls trace_hub backup
 # Those of the HTTP server in which many threads meet.
 HTTP_TSAN := test_not_ready_while_draining test_events_tell_what_passes test_streams_are_bounded_and_slow_ones_are_dropped
 test-tsan:
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@# libzmq and RocksDB are not instrumented: what happens inside them is not ours to judge.
-	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter %/mailbox_pair_test %/actor_loop_test %/engine_screens_test %/link_socket_test %/home_socket_test %/router_test,$(UNIT)) \
-		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)' '/usr/bin/python3 tests/e2e/http_test.py $(BUILD) $(HTTP_TSAN)'
+	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter $(foreach name,$(WITH_THREADS),%/$(name)_test),$(UNIT)) \
+		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)' '/usr/bin/python3 tests/e2e/trace_test.py $(BUILD)' \
+		'/usr/bin/python3 tests/e2e/http_test.py $(BUILD) $(HTTP_TSAN)'
 # Under valgrind's memcheck, without sanitizers. What is not, and why:
 #   keys_property, keys_attack, keys_large    minutes of random groups and of groups of 100,000, made of what the others do once
 #   router, vault_crash    clients' patience and a killed writer go by the wall clock
