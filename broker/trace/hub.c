@@ -16,6 +16,7 @@ enum {
     ROUTER_RECORDS = 65536,
     MONITOR_RECORDS = 1024,
     BATCH_RECORDS = 256,
+    PAST_AT_ONCE = 4096, /* looked at with the lock held */
     GATHER_MS = 5 /* between two looks: under load, wake-ups would cost more than the records */
 };
 
@@ -33,6 +34,8 @@ struct trace_listener {
     trace_filter_t filter;
     ring_t waiting;
     uint64_t dropped;
+    bool reads_past;  /* it has not caught up yet: what comes lies in the hub's ring, not here */
+    uint64_t past_at; /* the next one of all that were ever remembered */
 };
 
 struct trace_hub {
@@ -42,7 +45,9 @@ struct trace_hub {
     zactor_t *actor;
     atomic_bool is_wanted;
     pthread_mutex_t lock; /* guards what follows */
-    ring_t past;
+    ring_t past;          /* with room behind what is remembered, for who reads it */
+    size_t remembered;    /* of it are offered to who comes */
+    uint64_t past_total;  /* that were ever put there */
     trace_listener_t *listeners[TRACE_LISTENERS_MAX];
     size_t listener_count;
 };
@@ -74,7 +79,7 @@ static void listener_wake(const trace_listener_t *self)
 /* Whether its queue was empty before. */
 static bool listener_offer(trace_listener_t *self, const trace_record_t *record)
 {
-    if (!trace_filter_passes(&self->filter, record))
+    if (self->reads_past || !trace_filter_passes(&self->filter, record))
         return false;
     if (ring_put(&self->waiting, record, false))
         return self->waiting.count == 1;
@@ -86,7 +91,7 @@ static void hub_deliver(trace_hub_t *self, const trace_queue_t *queue, size_t co
 {
     pthread_mutex_lock(&self->lock);
     for (size_t i = 0; i < count; i++)
-        ring_put(&self->past, trace_queue_at(queue, i), true);
+        self->past_total += ring_put(&self->past, trace_queue_at(queue, i), true);
     for (size_t l = 0; l < self->listener_count; l++) {
         bool wakes = false;
         for (size_t i = 0; i < count; i++)
@@ -136,10 +141,12 @@ trace_hub_t *trace_hub_new(size_t remembered)
 {
     trace_hub_t *self = mem_zalloc(1, sizeof *self);
     pthread_mutex_init(&self->lock, NULL);
-    self->past.capacity = remembered < TRACE_REMEMBERED_MAX ? remembered : TRACE_REMEMBERED_MAX;
-    if (self->past.capacity > 0)
+    self->remembered = remembered < TRACE_REMEMBERED_MAX ? remembered : TRACE_REMEMBERED_MAX;
+    self->is_wanted = self->remembered > 0;
+    if (self->is_wanted) {
+        self->past.capacity = self->remembered + TRACE_LISTENER_RECORDS;
         self->past.records = mem_zalloc(self->past.capacity, sizeof *self->past.records);
-    self->is_wanted = self->past.capacity > 0;
+    }
     self->from_router = trace_queue_new(ROUTER_RECORDS);
     self->from_monitor = trace_queue_new(MONITOR_RECORDS);
     if (self->from_router && self->from_monitor) {
@@ -197,10 +204,15 @@ uint64_t trace_hub_dropped(const trace_hub_t *self)
     return trace_queue_dropped(self->from_router) + trace_queue_dropped(self->from_monitor);
 }
 
+static size_t remembered_now(const trace_hub_t *self)
+{
+    return self->past.count < self->remembered ? self->past.count : self->remembered;
+}
+
 size_t trace_hub_remembered(trace_hub_t *self)
 {
     pthread_mutex_lock(&self->lock);
-    size_t count = self->past.count;
+    size_t count = remembered_now(self);
     pthread_mutex_unlock(&self->lock);
     return count;
 }
@@ -213,12 +225,12 @@ static void listener_free(trace_listener_t *self)
     free(self);
 }
 
-static void tell_past(trace_listener_t *self, const ring_t *past)
+static void begin_past(trace_listener_t *self)
 {
-    bool wakes = false;
-    for (size_t i = 0; i < past->count; i++)
-        wakes = listener_offer(self, ring_at(past, i)) || wakes;
-    if (wakes)
+    const size_t count = remembered_now(self->hub);
+    self->reads_past = count > 0;
+    self->past_at = self->hub->past_total - count;
+    if (self->reads_past)
         listener_wake(self);
 }
 
@@ -229,8 +241,6 @@ trace_listener_t *trace_listen(trace_hub_t *self, const trace_filter_t *filter, 
     added->filter = *filter;
     added->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     added->waiting.capacity = TRACE_LISTENER_RECORDS;
-    if (with_past)
-        added->waiting.capacity += self->past.capacity;
     added->waiting.records = mem_alloc(added->waiting.capacity * sizeof *added->waiting.records);
     pthread_mutex_lock(&self->lock);
     bool has_room = added->fd >= 0 && self->listener_count < TRACE_LISTENERS_MAX;
@@ -238,7 +248,7 @@ trace_listener_t *trace_listen(trace_hub_t *self, const trace_filter_t *filter, 
         self->listeners[self->listener_count++] = added;
         atomic_store(&self->is_wanted, true);
         if (with_past)
-            tell_past(added, &self->past);
+            begin_past(added);
     }
     pthread_mutex_unlock(&self->lock);
     if (has_room)
@@ -257,7 +267,7 @@ void trace_unlisten(trace_listener_t **self)
     for (size_t i = 0; i < hub->listener_count; i++)
         if (hub->listeners[i] == dead)
             hub->listeners[i] = hub->listeners[--hub->listener_count];
-    if (hub->listener_count == 0 && hub->past.capacity == 0)
+    if (hub->listener_count == 0 && hub->remembered == 0)
         atomic_store(&hub->is_wanted, false);
     pthread_mutex_unlock(&hub->lock);
     listener_free(dead);
@@ -269,22 +279,57 @@ int trace_listener_fd(const trace_listener_t *self)
     return self->fd;
 }
 
-size_t trace_listener_take(trace_listener_t *self, trace_record_t *out, size_t max,
-                           uint64_t *dropped)
+/* Looks at PAST_AT_ONCE records at most, so that the hub gets the lock in between. */
+static size_t take_past(trace_listener_t *self, trace_record_t *out, size_t max, uint64_t *dropped)
 {
-    uint64_t ignored;
+    const trace_hub_t *hub = self->hub;
+    const uint64_t oldest = hub->past_total - hub->past.count;
+    size_t taken = 0;
+    if (self->past_at < oldest) {
+        *dropped += oldest - self->past_at;
+        self->past_at = oldest;
+    }
+    for (size_t looked = 0; self->past_at < hub->past_total && taken < max; looked++) {
+        const trace_record_t *record = ring_at(&hub->past, (size_t)(self->past_at - oldest));
+        if (looked == PAST_AT_ONCE)
+            return taken;
+        self->past_at++;
+        if (trace_filter_passes(&self->filter, record))
+            out[taken++] = *record;
+    }
+    self->reads_past = self->past_at < hub->past_total;
+    return taken;
+}
+
+static size_t take_waiting(trace_listener_t *self, trace_record_t *out, size_t max)
+{
     ring_t *waiting = &self->waiting;
-    pthread_mutex_lock(&self->hub->lock);
     size_t count = waiting->count < max ? waiting->count : max;
     for (size_t i = 0; i < count; i++)
         out[i] = *ring_at(waiting, i);
     waiting->first = (waiting->first + count) % waiting->capacity;
     waiting->count -= count;
-    *dropped = self->dropped;
-    self->dropped = 0;
-    if (waiting->count == 0)
-        while (read(self->fd, &ignored, sizeof ignored) < 0 && errno == EINTR) {
-        }
-    pthread_mutex_unlock(&self->hub->lock);
+    return count;
+}
+
+size_t trace_listener_take(trace_listener_t *self, trace_record_t *out, size_t max,
+                           uint64_t *dropped)
+{
+    uint64_t ignored;
+    size_t count = 0;
+    bool goes_on = true;
+    *dropped = 0;
+    while (goes_on) {
+        pthread_mutex_lock(&self->hub->lock);
+        *dropped += self->dropped;
+        self->dropped = 0;
+        count += self->reads_past ? take_past(self, out + count, max - count, dropped)
+                                  : take_waiting(self, out + count, max - count);
+        goes_on = self->reads_past && count < max;
+        if (!self->reads_past && self->waiting.count == 0)
+            while (read(self->fd, &ignored, sizeof ignored) < 0 && errno == EINTR) {
+            }
+        pthread_mutex_unlock(&self->hub->lock);
+    }
     return count;
 }

@@ -39,14 +39,14 @@ uint64_t trace_hub_dropped(const trace_hub_t *self);
 size_t trace_hub_remembered(trace_hub_t *self);
 
 /* NULL: TRACE_LISTENERS_MAX listen already, or no descriptor. with_past: what is remembered comes
- * first. */
+ * first. It is not copied: who reads it so slowly that it is overwritten loses steps. */
 trace_listener_t *trace_listen(trace_hub_t *self, const trace_filter_t *filter, bool with_past);
 void trace_unlisten(trace_listener_t **self);
 
-/* Readable while there is something to take. */
+/* Readable while there is something to take, or a past to look through. */
 int trace_listener_fd(const trace_listener_t *self);
 /* Moves at most max records to out, oldest first, and says how many; *dropped: how many were lost
- * before these. */
+ * before these, of the past whether they would have passed the filter or not. */
 size_t trace_listener_take(trace_listener_t *self, trace_record_t *out, size_t max,
                            uint64_t *dropped);
 

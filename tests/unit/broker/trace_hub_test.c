@@ -373,11 +373,48 @@ static void the_past_is_the_newest_and_is_filtered(void **state)
     trace_listener_t *late = trace_listen(hub, &all, true);
     assert_int_equal(take_until(late, 250, &dropped), 100);
     trace_listener_t *deaf = trace_listen(hub, &other, true);
+    trace_record_t none;
+    assert_int_equal(trace_listener_take(deaf, &none, 1, &dropped), 0);
     assert_false(is_readable(trace_listener_fd(deaf), 0));
     trace_unlisten(&live);
     trace_unlisten(&late);
     trace_unlisten(&deaf);
     assert_true(trace_hub_is_wanted(hub));
+    trace_hub_destroy(&hub);
+}
+
+/* A copy of the past for each listener would be 32 times 240 MB at the option's maximum. */
+static void the_past_is_read_where_it_lies(void **state)
+{
+    (void)state;
+    uint64_t dropped;
+    trace_record_t first[10];
+    const trace_filter_t all = {0};
+    const uint64_t remembered = 3 * TRACE_LISTENER_RECORDS;
+    trace_hub_t *hub = trace_hub_new(remembered);
+    trace_listener_t *live = trace_listen(hub, &all, false);
+    uint64_t told = 0;
+    for (; told < remembered; told += 1024) {
+        tell(hub, told + 1, told + 1024);
+        take_until(live, told + 1024, &dropped);
+    }
+    trace_listener_t *slow = trace_listen(hub, &all, true);
+    assert_int_equal(trace_listener_take(slow, first, 10, &dropped), 10);
+    assert_int_equal(first[0].sequence, 1);
+    assert_int_equal(dropped, 0);
+    for (uint64_t until = told + 2 * TRACE_LISTENER_RECORDS; told < until; told += 1024) {
+        tell(hub, told + 1, told + 1024);
+        take_until(live, told + 1024, &dropped);
+    }
+    /* What it had not taken yet of what was overwritten is lost, and nothing else. */
+    assert_int_equal(take_until(slow, told, &dropped), remembered + TRACE_LISTENER_RECORDS);
+    assert_int_equal(dropped, TRACE_LISTENER_RECORDS - 10);
+    assert_false(is_readable(trace_listener_fd(slow), 0));
+    tell(hub, told + 1, told + 1);
+    assert_int_equal(take_until(slow, told + 1, &dropped), 1);
+    assert_int_equal(dropped, 0);
+    trace_unlisten(&live);
+    trace_unlisten(&slow);
     trace_hub_destroy(&hub);
 }
 
@@ -432,6 +469,7 @@ int main(void)
         cmocka_unit_test(listeners_hear_what_comes_after_them),
         cmocka_unit_test(who_doesn_t_take_loses_what_is_too_much_and_is_told),
         cmocka_unit_test(the_past_is_the_newest_and_is_filtered),
+        cmocka_unit_test(the_past_is_read_where_it_lies),
         cmocka_unit_test(there_is_a_limit_on_listeners),
         cmocka_unit_test(a_failed_handshake_is_told),
     };
