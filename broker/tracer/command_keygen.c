@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* An operator's key, for brokers on other machines. */
 #include "broker/operator/operator_keys.h"
-#include "broker/tracer/operator_key.h"
+#include "broker/operator_client/operator_key.h"
 #include "broker/tracer/tracer.h"
 
 #include <stdio.h>

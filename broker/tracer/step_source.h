@@ -3,8 +3,8 @@
 #ifndef CONCLAVE_BROKER_TRACER_STEP_SOURCE_H
 #define CONCLAVE_BROKER_TRACER_STEP_SOURCE_H
 
+#include "broker/operator_client/connection.h"
 #include "broker/trace/filter.h"
-#include "broker/tracer/connection.h"
 #include "broker/tracer/recording.h"
 
 typedef struct {

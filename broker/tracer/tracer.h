@@ -21,7 +21,7 @@ typedef struct {
     const char *from; /* a recording; NULL: the running broker */
     trace_filter_t filter;
     bool with_past;
-    bool past_only; /* ends with what is remembered */
+    bool past_only;  /* ends with what is remembered */
     bool with_polls; /* shows polls to people too: programs get them in any case */
     bool is_json;
     uint64_t limit_seconds;                  /* 0: none */

@@ -3,9 +3,9 @@
 #include "broker/users/user_command.h"
 
 #include "broker/files/data_dir.h"
+#include "broker/operator_client/connection.h"
 #include "broker/rules/users.h"
 #include "broker/store/store_rocksdb.h"
-#include "broker/users/user_link.h"
 #include "proto/memory.h"
 
 #include <errno.h>
@@ -31,8 +31,8 @@ struct user_job {
     name_t name;
     uint64_t valid_ms;
     bool json;
-    store_t *store;    /* NULL: a broker runs */
-    user_link_t *link; /* to it */
+    store_t *store;     /* NULL: a broker runs */
+    connection_t *link; /* to it */
 };
 
 static uint64_t now_ms(void)
@@ -56,11 +56,14 @@ static status_t invite(user_job_t *self, bool is_reset)
     user_invite_reply_t reply = {.until_ms = now_ms() + self->valid_ms};
     user_invite_request_t request = {
         .name = self->name, .valid_ms = self->valid_ms, .reset = is_reset};
+    const message_t *answer;
     char text[INVITE_TEXT], until[32];
     status_t status;
     if (self->link) {
-        status = user_link_ask(self->link, VERB_user_invite, &request);
-        reply = user_link_reply(self->link)->body.user_invite_reply;
+        status = connection_ask(self->link, VERB_user_invite, &request, &answer);
+        if (status == STATUS_OK) {
+            reply = answer->body.user_invite_reply;
+        }
     } else if (is_reset) {
         status = users_reset(self->store, &self->name, now_ms(), self->valid_ms, reply.invite);
     } else {
@@ -98,7 +101,8 @@ static status_t verb_reset(user_job_t *self)
 static status_t enable(user_job_t *self, bool is_enabled)
 {
     user_enable_request_t request = {.name = self->name, .enabled = is_enabled};
-    status_t status = self->link ? user_link_ask(self->link, VERB_user_enable, &request)
+    const message_t *answer;
+    status_t status = self->link ? connection_ask(self->link, VERB_user_enable, &request, &answer)
                                  : users_enable(self->store, &self->name, is_enabled);
     if (status == STATUS_OK) {
         fprintf(self->out, "%s is %s\n", self->name.text, is_enabled ? "enabled" : "disabled");
@@ -138,11 +142,12 @@ static status_t list(user_job_t *self, bool invited)
     user_entry_record_t *entries = mem_zalloc(USERS_PER_REPLY_MAX, sizeof *entries);
     user_list_request_t request = {.invited = invited};
     user_list_reply_t reply = {.users = {entries, 0}, .more = 1};
+    const message_t *answer;
     status_t status = STATUS_OK;
     while (status == STATUS_OK && reply.more) {
         if (self->link) {
-            status = user_link_ask(self->link, VERB_user_list, &request);
-            reply = user_link_reply(self->link)->body.user_list_reply;
+            status = connection_ask(self->link, VERB_user_list, &request, &answer);
+            reply = status == STATUS_OK ? answer->body.user_list_reply : (user_list_reply_t){0};
         } else {
             reply.users.items = entries;
             status = users_list(self->store, &request.after, invited, USERS_PER_REPLY_MAX, &reply);
@@ -254,12 +259,14 @@ static status_t reach(user_job_t *self, const options_t *options, data_dir_t *di
         fprintf(self->err, "conclaved: %s: %s\n", path, status_text(status));
         return status;
     }
-    self->link = user_link_open(path);
+    char problem[PATH_MAX + 256];
+    const connection_target_t target = {.data = path};
+    self->link = connection_open(&target, problem, sizeof problem);
     if (self->link) {
         return STATUS_OK;
     }
-    fprintf(self->err, "conclaved: the broker on %s (pid %ld) can't be reached\n", path,
-            (long)holder);
+    fprintf(self->err, "conclaved: the broker (pid %ld) can't be reached: %s\n", (long)holder,
+            problem);
     return STATUS_UNREACHABLE;
 }
 
@@ -278,7 +285,7 @@ static status_t carry_out(user_job_t *self, const options_t *options, verb_fn *r
             fprintf(self->err, "conclaved: %s: %s\n", self->name.text, status_text(status));
         }
     }
-    user_link_close(&self->link);
+    connection_close(&self->link);
     store_destroy(&self->store);
     data_dir_close(&dir);
     return status;

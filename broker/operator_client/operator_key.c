@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "broker/tracer/operator_key.h"
+#include "broker/operator_client/operator_key.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "broker/tracer/connection.h"
+#include "broker/operator_client/connection.h"
 
 #include "broker/files/data_dir.h"
 #include "broker/operator/socket_name.h"
-#include "broker/tracer/operator_key.h"
+#include "broker/operator_client/operator_key.h"
 #include "proto/memory.h"
 
 #include <errno.h>

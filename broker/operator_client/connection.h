@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* A tool's side of the operator's socket. */
-#ifndef CONCLAVE_BROKER_TRACER_CONNECTION_H
-#define CONCLAVE_BROKER_TRACER_CONNECTION_H
+#ifndef CONCLAVE_BROKER_OPERATOR_CLIENT_CONNECTION_H
+#define CONCLAVE_BROKER_OPERATOR_CLIENT_CONNECTION_H
 
 #include "proto/endpoint.h"
 #include "proto/message.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* An operator's key pair, by which a broker elsewhere lets its tools in. */
-#ifndef CONCLAVE_BROKER_TRACER_OPERATOR_KEY_H
-#define CONCLAVE_BROKER_TRACER_OPERATOR_KEY_H
+#ifndef CONCLAVE_BROKER_OPERATOR_CLIENT_OPERATOR_KEY_H
+#define CONCLAVE_BROKER_OPERATOR_CLIENT_OPERATOR_KEY_H
 
 #include "proto/endpoint.h"
 
