@@ -30,7 +30,8 @@ struct live {
     histogram_counts_t requests; /* when the last tick was */
     histogram_counts_t writes;
     overview_t *overview;
-    buffer_t last_sealed; /* the event as JSON; empty: none yet */
+    uint64_t next_overview_ms; /* not asked for more often, whoever opens pages how fast */
+    buffer_t last_sealed;      /* the event as JSON; empty: none yet */
     uint64_t next_take_ms;
     uint64_t next_tick_ms;
     uint64_t next_sealed_ms;
@@ -137,15 +138,31 @@ static void write_totals(json_t *json, const numbers_t *numbers)
     json_put_number(json, "oldest_leave_ms", numbers->pending.oldest_leave_ms);
 }
 
+static bool is_due(uint64_t *next_ms, uint64_t now_ms, uint64_t period_ms)
+{
+    if (now_ms < *next_ms) {
+        return false;
+    }
+    *next_ms = now_ms + period_ms;
+    return true;
+}
+
+/* Without an answer the page keeps what it has: an old copy is sent again. */
+static void refresh_overview(live_t *self, uint64_t now_ms)
+{
+    if (is_due(&self->next_overview_ms, now_ms, LIVE_STATE_MS / 2)) {
+        status_t ignored = router_calls_do(self->numbers->from.calls, call_overview, self->overview,
+                                           NUMBERS_WAIT_MS);
+        (void)ignored;
+    }
+}
+
 static void write_state(live_t *self, uint64_t now_ms, buffer_t *out)
 {
     json_t json = json_of(out);
     const char *problem;
     numbers_refresh(self->numbers, now_ms, LIVE_STATE_MS / 2);
-    /* Without an answer the page keeps what it has: an old copy is sent again. */
-    status_t ignored =
-        router_calls_do(self->numbers->from.calls, call_overview, self->overview, NUMBERS_WAIT_MS);
-    (void)ignored;
+    refresh_overview(self, now_ms);
     problem = numbers_problem(self->numbers, now_ms);
     json_object(&json);
     json_put_number(&json, "time_ms", wall_ms());
@@ -259,15 +276,6 @@ static void put_state(live_t *self, uint64_t now_ms)
     buffer_clear(&self->scratch);
     write_state(self, now_ms, &self->scratch);
     feed_put(&self->feed, "state", buffer_view(&self->scratch));
-}
-
-static bool is_due(uint64_t *next_ms, uint64_t now_ms, uint64_t period_ms)
-{
-    if (now_ms < *next_ms) {
-        return false;
-    }
-    *next_ms = now_ms + period_ms;
-    return true;
 }
 
 bool live_tick(live_t *self, uint64_t now_ms)

@@ -45,11 +45,11 @@ static bool visit_leave(void *context, const store_record_t *record)
 }
 
 /* `prefix`: of all groups, or of one. */
-static status_t count_prefix(rules_t *self, const store_key_t *prefix, store_visit_t *visit,
-                             waiting_t *out)
+static status_t count_prefix(rules_t *self, const store_key_t *prefix, size_t limit,
+                             store_visit_t *visit, waiting_t *out)
 {
     *out = (waiting_t){0};
-    status_t status = visit_prefix(self, prefix, NULL, RULES_PENDING_COUNTED, visit, out);
+    status_t status = visit_prefix(self, prefix, NULL, limit, visit, out);
     return status == STATUS_OK && out->damaged ? STATUS_STORE_FAILED : status;
 }
 
@@ -59,9 +59,9 @@ status_t rules_pending(rules_t *self, rules_pending_t *out)
     const store_key_t join_prefix = key_of_kind(KEY_JOIN);
     const store_key_t leave_prefix = key_of_kind(KEY_LEAVE);
     *out = (rules_pending_t){0};
-    status_t status = count_prefix(self, &join_prefix, visit_join, &joins);
+    status_t status = count_prefix(self, &join_prefix, RULES_PENDING_COUNTED, visit_join, &joins);
     if (status == STATUS_OK)
-        status = count_prefix(self, &leave_prefix, visit_leave, &leaves);
+        status = count_prefix(self, &leave_prefix, RULES_PENDING_COUNTED, visit_leave, &leaves);
     if (status != STATUS_OK)
         return status;
     *out = (rules_pending_t){.joins = joins.count,
@@ -119,7 +119,12 @@ static int compare_users(const void *left, const void *right)
     return compare_u64(a->behind, b->behind);
 }
 
-static status_t load_of_group(rules_t *self, const group_t *group, group_load_record_t *out)
+/* Beginning to read a range costs as much as so many of its records. */
+enum { RANGE_COST = 16 };
+
+/* *budget: records that may still be read, of all groups. */
+static status_t load_of_group(rules_t *self, const group_t *group, size_t *budget,
+                              group_load_record_t *out)
 {
     const head_t *head = &group->head;
     *out = (group_load_record_t){.name = head->name,
@@ -130,11 +135,13 @@ static status_t load_of_group(rules_t *self, const group_t *group, group_load_re
                                  .pending_joins = head->pending_joins,
                                  .leaves_due = head->leaves_due,
                                  .oldest_leave_ms = head->rekey_due_since_ms};
-    if (head->pending_joins == 0)
+    if (head->pending_joins == 0 || *budget == 0)
         return STATUS_OK;
     waiting_t joins;
     const store_key_t prefix = key_of_group(KEY_JOIN, group->id);
-    status_t status = count_prefix(self, &prefix, visit_join, &joins);
+    status_t status = count_prefix(self, &prefix, *budget, visit_join, &joins);
+    const uint64_t cost = joins.count + RANGE_COST;
+    *budget -= cost < *budget ? cost : *budget;
     out->oldest_join_ms = joins.oldest_ms;
     return status;
 }
@@ -159,12 +166,13 @@ static user_load_record_t load_of_user(const user_t *user)
 status_t rules_loads(rules_t *self, rules_loads_t *out)
 {
     void *cursor = NULL;
+    size_t budget = RULES_PENDING_COUNTED;
     out->group_count = out->slow_count = 0;
     for (const group_t *group; (group = table_next(self->groups, &cursor));) {
         group_load_record_t load;
         if (group->head.ended)
             continue;
-        status_t status = load_of_group(self, group, &load);
+        status_t status = load_of_group(self, group, &budget, &load);
         if (status != STATUS_OK)
             return status;
         keep_greatest(out->groups, &out->group_count, &load, sizeof load, compare_groups);

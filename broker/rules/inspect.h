@@ -30,7 +30,8 @@ typedef struct {
     size_t slow_count;
 } rules_loads_t;
 
-/* Of what is in memory: everybody who is online, and their groups. */
+/* Of what is in memory: everybody who is online, and their groups. How long joins wait is read from
+ * the store; of groups beyond RULES_PENDING_COUNTED such records it stays unknown: 0. */
 MUST_CHECK status_t rules_loads(rules_t *self, rules_loads_t *out);
 
 #define RULES_ONLINE_GROUPS 8
