@@ -52,8 +52,8 @@ typedef struct {
     router_times_t times;
     http_server_t *http;
     log_level_t level_before_debug;
-    drain_guard_t *drain_guard; /* from the signal to stop on */
-    counters_t operator_counters;
+    drain_guard_t *drain_guard;      /* from the signal to stop on */
+    counters_t operator_counters[2]; /* of the tools here, and of those from elsewhere */
     operator_options_t operator_options;
     zactor_t *operators;
 } broker_t;
@@ -191,7 +191,8 @@ static status_t open_socket(broker_t *self)
 {
     self->zap_options.log = self->log;
     self->zap_options.counters = &self->counters;
-    self->zap_options.operator_counters = &self->operator_counters;
+    self->zap_options.local_counters = &self->operator_counters[0];
+    self->zap_options.operator_counters = &self->operator_counters[1];
     self->zap_options.dir_fd = self->dir.fd;
     self->zap = zactor_new(zap_actor, &self->zap_options);
     status_t status = router_socket_init(&self->socket, &self->key, &self->counters);
@@ -215,7 +216,7 @@ static status_t open_operator(broker_t *self)
     self->operator_options =
         (operator_options_t){.log = self->log,
                              .counters = &self->counters,
-                             .own_counters = &self->operator_counters,
+                             .own_counters = self->operator_counters,
                              .trace = self->trace,
                              .calls = self->calls,
                              .dir = &self->dir,

@@ -60,7 +60,7 @@ static const char *zap_decide(const zap_options_t *self, const char *domain, con
         return decide_operator(self, zframe_data(key));
     }
     if (strcmp(domain, ZAP_LOCAL_DOMAIN) == 0 && strcmp(mechanism, "NULL") == 0) {
-        return within_quota(self->log, self->operator_counters, ZAP_OPERATOR_CONNECTIONS_MAX);
+        return within_quota(self->log, self->local_counters, ZAP_OPERATOR_CONNECTIONS_MAX);
     }
     return ZAP_NO;
 }

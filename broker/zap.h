@@ -21,8 +21,10 @@ typedef struct {
     log_t *log;
     counters_t *counters;
     uint64_t connections_max;
-    counters_t *operator_counters; /* NULL: no operator's sockets */
-    int dir_fd;                    /* where operator.keys is */
+    /* NULL: no operator's sockets. Two, so that a crowd from elsewhere keeps out nobody here. */
+    counters_t *local_counters;
+    counters_t *operator_counters;
+    int dir_fd; /* where operator.keys is */
     atomic_bool
         is_bound; /* set before zactor_new returns: false means that another handler is there */
 } zap_options_t;

@@ -13,8 +13,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum {
     SOCKETS = 2,
@@ -71,7 +74,7 @@ static void *socket_new(operator_t *self, size_t index, const char *domain)
     zsock_set_heartbeat_timeout(socket, HEARTBEAT_LIMIT_MS);
     zsock_set_zap_domain(socket, domain);
     self->monitor_options[index] = (monitor_options_t){
-        .log = self->with->log, .counters = self->with->own_counters, .watched = socket};
+        .log = self->with->log, .counters = &self->with->own_counters[index], .watched = socket};
     self->monitors[index] = zactor_new(monitor_actor, &self->monitor_options[index]);
     if (!self->monitors[index] || !self->monitor_options[index].is_started)
         return NULL;
@@ -85,6 +88,26 @@ static void socket_close(operator_t *self, size_t index)
         zactor_destroy(&self->monitors[index]);
     }
     zsock_destroy(&self->sockets[index]);
+}
+
+static bool is_local(int listener)
+{
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return getsockopt(listener, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+/*
+ * libzmq's ipc listener ends the process where accept4 says EMFILE, and not where it says ENFILE;
+ * its TCP listener waits for better times with both. So whoever fills the broker's descriptors
+ * from outside would only have to wait for a tool to connect here.
+ */
+int accept4(int listener, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
+{
+    long fd = syscall(SYS_accept4, listener, address.__sockaddr__, size, flags);
+    if (fd < 0 && errno == EMFILE)
+        errno = is_local(listener) ? ENFILE : EMFILE;
+    return (int)fd;
 }
 
 /* A Unix address holds 107 bytes, a directory's path may be longer: its descriptor's name under

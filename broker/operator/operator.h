@@ -20,7 +20,7 @@
 typedef struct {
     log_t *log;
     const counters_t *counters; /* of the clients' socket */
-    counters_t *own_counters;   /* of these sockets */
+    counters_t *own_counters;   /* two: of the socket here, and of the one for elsewhere */
     trace_hub_t *trace;
     router_calls_t *calls;
     const data_dir_t *dir;

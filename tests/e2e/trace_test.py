@@ -2,6 +2,7 @@
 """conclave-trace with a real broker: each kind of step matched to what happened, one message's story, and listeners that misbehave."""
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -332,6 +333,34 @@ def test_a_thousand_connections_and_garbage_do_no_harm():
         bob.ok("send", "tea", "after it")
         wait_for(lambda: tracer_works(world), 60, "tools are served again")
         equal(world.broker.stop(), 0)
+
+
+def test_a_tool_that_connects_while_no_descriptor_is_left_ends_nothing():
+    with World() as world:
+        pid = world.broker.process.pid
+        few = len(os.listdir(f"/proc/{pid}/fd")) + 40
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, before[1]))
+        host, port = world.broker.url.split("#")[0].removeprefix("tcp://").rsplit(":", 1)
+        crowd = [socket.create_connection((host, int(port))) for _ in range(100)]
+        wait_for(lambda: "accept_failed" in world.broker.log_text(), 20, "no descriptor is left")
+        tool = socket.socket(socket.AF_UNIX)
+        tool.connect(os.path.join(world.broker.data, "operator.sock"))
+        for raw in [*crowd, tool]:
+            raw.close()
+        wait_for(lambda: tracer_works(world), 60, "tools are served again")
+        equal(world.broker.stop(), 0)
+
+
+def test_a_crowd_from_elsewhere_keeps_out_nobody_here():
+    with World(broker_args=["--operator-listen", "tcp://127.0.0.1:*"]) as world:
+        ready = [json.loads(line) for line in world.broker.log_text().splitlines() if "operator_listening" in line]
+        port = int(ready[0]["address"].rsplit(":", 1)[1])
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+        tracer(world, "--past-only", "watch")
+        assert "connection_refused" not in world.broker.log_text(), "it had to wait for the crowd to go"
+        for raw in crowd:
+            raw.close()
 
 
 def tracer_works(world):
