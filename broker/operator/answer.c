@@ -122,7 +122,7 @@ static status_t call_user_invite(void *context, rules_t *rules, store_t *store)
     user_invite_reply_t *reply = &self->reply.body.user_invite_reply;
     uint64_t now_ms = now_us() / 1000;
     (void)rules;
-    reply->until_ms = now_ms + asked->valid_ms;
+    reply->until_ms = asked->valid_ms < UINT64_MAX - now_ms ? now_ms + asked->valid_ms : UINT64_MAX;
     return asked->reset ? users_reset(store, &asked->name, now_ms, asked->valid_ms, reply->invite)
                         : users_invite(store, &asked->name, now_ms, asked->valid_ms, reply->invite);
 }

@@ -226,7 +226,7 @@ static void serve_frame(operator_t *self, operator_session_t *session, bytes_t f
     message_wipe(&request);
     if (reply.size > 0 && session_send(session, &reply, self->now_ms) == SESSION_GONE)
         remove_session(self, session);
-    buffer_free(&reply);
+    buffer_wipe(&reply); /* it may hold an invite */
 }
 
 /* One message of a tool: its id and one part. */

@@ -60,7 +60,8 @@ static void tell_push_dropped(router_t *self, const rules_output_t *output, send
     if (!self->trace || output->pushes == 0) {
         return;
     }
-    const trace_record_t record = {.step = TRACE_PUSH_DROPPED,
+    const trace_record_t record = {.turn = self->rules_counters->turns,
+                                   .step = TRACE_PUSH_DROPPED,
                                    .reason = result == SEND_GONE ? TRACE_REASON_GONE
                                                                  : TRACE_REASON_QUEUE_FULL,
                                    .user = *output->user,

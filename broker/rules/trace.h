@@ -50,9 +50,12 @@ typedef enum {
 /*
  * trace_record_t is in proto/operator.def. Fields that don't apply are zero or empty. Set here: all
  * but time_us, duration_us and span_id, which are the listener's business (trace_id and parent_id
- * are the request's traceparent's, if it has one). turn      the batch: its TRACE_STORED speaks for
- * all its records request   the request's id on its connection user      who asked, or who gets it;
- * empty before login sequence  of the first event concerned; last_sequence of the last one
+ * are the request's traceparent's, if it has one).
+ *
+ * - turn: the batch; its TRACE_STORED speaks for all its records
+ * - request: the request's id on its connection
+ * - user: who asked, or who gets it; empty before login
+ * - sequence: of the first event concerned; last_sequence: of the last one
  */
 /* Called in the rules' thread, inside a turn. It may not call the rules, and does not keep the
  * record. */
@@ -64,7 +67,7 @@ typedef void trace_listen_t(void *context, const trace_record_t *record);
 /* answered[verb][status]: requests by outcome; answered[v][STATUS_OK] are those done. */
 typedef struct {
     uint64_t answered[COUNTED_VERBS][COUNTED_STATUSES];
-    uint64_t turns;
+    uint64_t turns; /* also the number of the last one, as records have it */
     uint64_t writes;
     uint64_t writes_failed;
     uint64_t reads_failed; /* requests refused since a record could not be read, or is damaged */
