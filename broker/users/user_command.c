@@ -295,7 +295,7 @@ status_t user_command_run(int argc, char **argv, FILE *out, FILE *err)
 {
     user_job_t self = {.out = out, .err = err};
     options_t options;
-    if (argc < 3 || !take_own(&self, &argc, argv)) {
+    if (!take_own(&self, &argc, argv) || argc < 3) {
         return usage(err);
     }
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {

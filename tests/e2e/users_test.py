@@ -119,6 +119,11 @@ def test_wrong_usage():
     with World() as world:
         for args in ((), ("add",), ("frobnicate",), ("add", "Not A Name"), ("add", "bob", "--valid-hours", "0"), ("list", "--bogus")):
             contains(user(world, *args, code=2), "conclaved")
+    for args in ((), ("--json",), ("--valid-hours", "3")):
+        result = subprocess.run([CONCLAVED, "user", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=30 * SLOW, check=False)
+        equal((result.returncode, result.stdout), (2, ""))
+        contains(result.stderr, "usage: conclaved user")
 
 
 if __name__ == "__main__":
