@@ -70,15 +70,18 @@ tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open $(AUDIT
 SEEDS ?= 1000
 # Both cores are used.
 SIMULATIONS := '$(BUILD)/simulate --tap 500' '$(BUILD)/simulate --tap 500 501' '$(BUILD)/simulate --self-test'
+SLOW_E2E := tests/interop/lying_broker_test.py tests/interop/interop_test.py tests/e2e/trace_test.py tests/e2e/home_test.py
 E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*_test.py))
 
 .PHONY: test test-unit test-quick test-san test-tsan layering simulate soak
 test:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory -s -j2 all unit tools $(REHEARSAL)
-	@tests/run --jobs 2 $(UNIT) 'tests/layering $(BUILD)' $(SIMULATIONS) \
-		$(REPLAY:%='% --tap tests/fuzz/corpus') $(E2E:%='/usr/bin/python3 % $(BUILD)') $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
-		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8' '/usr/bin/python3 tests/rehearsal/faults_test.py $(BUILD)'
+	@# What waits most comes first, and three at a time: it leaves the cores to the rest.
+	@tests/run --jobs 3 $(SLOW_E2E:%='/usr/bin/python3 % $(BUILD)') \
+		'/usr/bin/python3 tests/rehearsal/crash_rehearsal_test.py $(BUILD) --sample 8' '/usr/bin/python3 tests/rehearsal/faults_test.py $(BUILD)' \
+		$(patsubst %,'/usr/bin/python3 % $(BUILD)',$(filter-out $(SLOW_E2E),$(E2E))) $(AUDIT_TESTS:%='/usr/bin/python3 % $(BUILD)') \
+		$(SIMULATIONS) $(UNIT) 'tests/layering $(BUILD)' $(REPLAY:%='% --tap tests/fuzz/corpus')
 # What a build of the images runs: without random groups and groups of 100,000, which take minutes, and without Python.
 SHORT_UNIT := $(filter-out $(foreach name,keys_property keys_attack keys_large personal_broker,%/$(name)_test),$(UNIT))
 test-unit: $(SHORT_UNIT)
