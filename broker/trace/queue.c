@@ -13,7 +13,6 @@
 
 enum { CACHE_LINE_BYTES = 64 };
 
-/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): each side has cache lines of its own */
 struct trace_queue {
     trace_record_t *records;
     size_t capacity;

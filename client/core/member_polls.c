@@ -140,7 +140,7 @@ static void apply_state(member_core_t *self, const group_state_record_t *state)
                       "WARNING: BAD_CURSOR: the broker has messages up to %llu, this device up to "
                       "%llu: it lost or hides some, and doesn't say that it was restored from a "
                       "backup",
-                      (unsigned long long)(state->head + group->shift),
+                      (unsigned long long)state->head + group->shift,
                       (unsigned long long)group->cursor);
     else
         member_notice(self, group, group->cursor, self->now.wall_ms, NOTICE_BROKER, &nobody,
