@@ -408,7 +408,6 @@ static void drain(router_t *self)
         writer_done(self);
     }
     frame_queue_wipe(self->queue);
-    rules_listen(self->with->rules, NULL, NULL); /* which outlive this router and the hub */
     if (self->with->calls) {
         router_calls_close(self->with->calls);
     }

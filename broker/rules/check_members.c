@@ -124,24 +124,6 @@ void check_node(check_t *self)
     }
 }
 
-static bool sent_matches(const check_t *self, const sent_t *sent)
-{
-    store_key_t key = key_of_group(KEY_EVENT, self->key.group);
-    key_u64(&key, sent->sequence);
-    event_t event;
-    bytes_t bytes;
-    uint8_t hash[HASH_BYTES];
-    uint8_t *value = check_load(self, &key, &bytes);
-    bool matches = value && event_read(&event, bytes) && event.kind == EVENT_MESSAGE &&
-                   name_equal(&event.sender, &self->key.name);
-    if (matches) {
-        (void)crypto_generichash(hash, HASH_BYTES, event.payload.data, event.payload.size, NULL, 0);
-        matches = memcmp(hash, sent->hash, HASH_BYTES) == 0;
-    }
-    free(value);
-    return matches;
-}
-
 void check_sent(check_t *self)
 {
     sent_t sent;
@@ -154,7 +136,9 @@ void check_sent(check_t *self)
     if (sent.sequence == 0 || sent.sequence > self->head.sequence)
         check_problem(self, "it lies outside the group's log");
     else if (sent.sequence >= self->head.first_sequence)
-        check_expect(self, sent_matches(self, &sent), "its event is missing or another");
+        check_expect(
+            self, check_finds_event(self, sent.sequence, EVENT_MESSAGE, &self->key.name, sent.hash),
+            "its event is missing or another");
 }
 
 void check_cursor(check_t *self)

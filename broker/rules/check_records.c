@@ -240,21 +240,24 @@ static void continue_run(check_t *self, char kind, const char *otherwise)
     memcpy(self->run_group, self->key.group, GROUP_ID_BYTES);
 }
 
-static bool commit_matches(const check_t *self, const commit_record_t *commit)
+bool check_finds_event(const check_t *self, uint64_t sequence, uint8_t kind, const name_t *sender,
+                       const uint8_t hash[static HASH_BYTES])
 {
     store_key_t key = key_of_group(KEY_EVENT, self->key.group);
-    key_u64(&key, commit->sequence);
+    key_u64(&key, sequence);
     event_t event;
     bytes_t bytes;
-    uint8_t hash[HASH_BYTES];
+    uint8_t actual[HASH_BYTES];
     uint8_t *value = check_load(self, &key, &bytes);
-    bool matches = value && event_read(&event, bytes) && event.kind == EVENT_COMMIT;
-    if (matches) {
-        (void)crypto_generichash(hash, HASH_BYTES, event.payload.data, event.payload.size, NULL, 0);
-        matches = memcmp(hash, commit->hash, HASH_BYTES) == 0;
+    bool is_found = value && event_read(&event, bytes) && event.kind == kind &&
+                    (!sender || name_equal(&event.sender, sender));
+    if (is_found) {
+        (void)crypto_generichash(actual, HASH_BYTES, event.payload.data, event.payload.size, NULL,
+                                 0);
+        is_found = memcmp(actual, hash, HASH_BYTES) == 0;
     }
     free(value);
-    return matches;
+    return is_found;
 }
 
 void check_commit(check_t *self)
@@ -268,7 +271,9 @@ void check_commit(check_t *self)
     check_expect(self, commit.sequence <= self->head.sequence,
                  "it stands behind the group's last event");
     if (commit.sequence >= self->head.first_sequence && commit.sequence <= self->head.sequence)
-        check_expect(self, commit_matches(self, &commit), "its event is missing or another");
+        check_expect(self,
+                     check_finds_event(self, commit.sequence, EVENT_COMMIT, NULL, commit.hash),
+                     "its event is missing or another");
 }
 
 static bool payload_decodes(const event_t *event, const uint8_t *group)

@@ -45,6 +45,10 @@ bool check_begins(check_t *self, bool is_read);
 
 /* The value of another record; NULL if it isn't there or can't be read. The caller frees it. */
 uint8_t *check_load(const check_t *self, const store_key_t *key, bytes_t *out);
+/* Whether the record's group has an event of this number, kind and payload. sender NULL: anybody's.
+ */
+bool check_finds_event(const check_t *self, uint64_t sequence, uint8_t kind, const name_t *sender,
+                       const uint8_t hash[static HASH_BYTES]);
 bool check_exists(const check_t *self, const store_key_t *key);
 bool check_find_account(const check_t *self, const name_t *name, account_t *out);
 /* In the record's group. */
