@@ -35,7 +35,7 @@ typedef struct {
     void (*leave)(void);
     log_t *log;
     data_dir_t dir;
-    broker_key_t key;
+    key_pair_t key;
     store_t *store;
     rules_t *rules;
     trace_hub_t *trace;
@@ -332,7 +332,7 @@ static void broker_close(broker_t *self)
     router_calls_destroy(&self->calls);
     rules_destroy(&self->rules);
     store_destroy(&self->store);
-    broker_key_wipe(&self->key);
+    key_pair_wipe(&self->key);
     zsys_shutdown(); /* waits until what was sent has left */
     http_server_destroy(&self->http);
     drain_guard_destroy(&self->drain_guard);

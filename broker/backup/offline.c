@@ -88,7 +88,7 @@ static status_t check(offline_t *self, const char *path, const uint8_t *broker_k
 }
 
 /* A key is not made where there is none, as a broker would. */
-static status_t read_key(offline_t *self, broker_key_t *out)
+static status_t read_key(offline_t *self, key_pair_t *out)
 {
     bool is_new;
     status_t status = STATUS_NOT_FOUND;
@@ -106,7 +106,7 @@ status_t offline_fsck(const options_t *options, FILE *out, FILE *err)
 {
     offline_t self = {.out = out, .err = err, .dir = {.fd = -1, .lock_fd = -1}};
     char path[PATH_MAX] = "", store[PATH_MAX + sizeof "/" DATA_STORE_NAME];
-    broker_key_t key = {0};
+    key_pair_t key = {0};
     struct stat found;
     status_t status = find_path(&self, options, path);
     snprintf(store, sizeof store, "%s/" DATA_STORE_NAME, path);
@@ -124,7 +124,7 @@ status_t offline_fsck(const options_t *options, FILE *out, FILE *err)
     }
     status_t key_status = read_key(&self, &key);
     status = check(&self, store, key_status == STATUS_OK ? key.public_key : NULL);
-    broker_key_wipe(&key);
+    key_pair_wipe(&key);
     data_dir_close(&self.dir);
     fputs(status == STATUS_OK && key_status == STATUS_OK ? "sound\n" : "damaged\n", out);
     return status == STATUS_OK ? key_status : status;
@@ -139,7 +139,7 @@ typedef struct {
     const char *backup; /* its path */
     int backup_fd;
     backup_info_t info;
-    broker_key_t key;
+    key_pair_t key;
 } restore_job_t;
 
 static status_t open_backup(restore_job_t *self)
@@ -177,7 +177,7 @@ static bool is_there(int dir_fd, const char *name)
 static status_t check_target(restore_job_t *self)
 {
     const data_dir_t *dir = &self->base.dir;
-    broker_key_t key = {0};
+    key_pair_t key = {0};
     bool is_new, is_same = true;
     if (is_there(dir->fd, DATA_STORE_NAME)) {
         fprintf(self->base.err,
@@ -189,7 +189,7 @@ static status_t check_target(restore_job_t *self)
     if (is_there(dir->fd, KEY_FILE_NAME)) {
         status_t status = key_file_open(&key, dir->fd, &is_new);
         is_same = status == STATUS_OK && sodium_memcmp(&key, &self->key, sizeof key) == 0;
-        broker_key_wipe(&key);
+        key_pair_wipe(&key);
     }
     if (!is_same) {
         fprintf(self->base.err,
@@ -334,7 +334,7 @@ status_t offline_restore(const options_t *options, FILE *out, FILE *err)
     if (status == STATUS_OK) {
         print_restored(&self);
     }
-    broker_key_wipe(&self.key);
+    key_pair_wipe(&self.key);
     data_dir_close(&self.base.dir);
     if (self.backup_fd >= 0) {
         close(self.backup_fd);

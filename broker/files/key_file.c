@@ -7,38 +7,19 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <zmq.h>
 
 #define MAGIC       "CONCLAVE-BROKER\n"
 #define MAGIC_BYTES 16
 #define FORMAT      1
 #define BODY_BYTES  (MAGIC_BYTES + 4 + KEY_BYTES + KEY_BYTES)
 #define FILE_BYTES  (BODY_BYTES + HASH_BYTES)
-#define Z85_BYTES   41 /* of a key, with the NUL */
-
-static status_t pair_make(broker_key_t *out)
-{
-    char public_text[Z85_BYTES];
-    char secret_text[Z85_BYTES];
-    bool is_made = zmq_curve_keypair(public_text, secret_text) == 0 &&
-                   zmq_z85_decode(out->public_key, public_text) &&
-                   zmq_z85_decode(out->secret_key, secret_text);
-    sodium_memzero(secret_text, sizeof secret_text);
-    return is_made ? STATUS_OK : STATUS_IO_ERROR;
-}
 
 /* That the two halves belong together, which the checksum can't tell. */
-static bool pair_matches(const broker_key_t *pair)
+static bool halves_match(const key_pair_t *pair)
 {
-    char public_text[Z85_BYTES];
-    char secret_text[Z85_BYTES];
     uint8_t public_key[KEY_BYTES];
-    bool matches = zmq_z85_encode(secret_text, pair->secret_key, KEY_BYTES) &&
-                   zmq_curve_public(public_text, secret_text) == 0 &&
-                   zmq_z85_decode(public_key, public_text) &&
-                   memcmp(public_key, pair->public_key, KEY_BYTES) == 0;
-    sodium_memzero(secret_text, sizeof secret_text);
-    return matches;
+    return key_pair_public_of(public_key, pair->secret_key) &&
+           memcmp(public_key, pair->public_key, KEY_BYTES) == 0;
 }
 
 static void file_checksum(uint8_t out[static HASH_BYTES], const uint8_t *file)
@@ -46,7 +27,7 @@ static void file_checksum(uint8_t out[static HASH_BYTES], const uint8_t *file)
     crypto_generichash(out, HASH_BYTES, file, BODY_BYTES, NULL, 0);
 }
 
-static void file_write(uint8_t file[static FILE_BYTES], const broker_key_t *pair)
+static void file_write(uint8_t file[static FILE_BYTES], const key_pair_t *pair)
 {
     /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the file has no strings */
     memcpy(file, MAGIC, MAGIC_BYTES);
@@ -56,7 +37,7 @@ static void file_write(uint8_t file[static FILE_BYTES], const broker_key_t *pair
     file_checksum(file + BODY_BYTES, file);
 }
 
-static status_t file_parse(broker_key_t *out, const uint8_t *file, size_t size)
+static status_t file_parse(key_pair_t *out, const uint8_t *file, size_t size)
 {
     uint8_t checksum[HASH_BYTES];
     if (size < MAGIC_BYTES + 4 || memcmp(file, MAGIC, MAGIC_BYTES) != 0) {
@@ -74,10 +55,10 @@ static status_t file_parse(broker_key_t *out, const uint8_t *file, size_t size)
     }
     memcpy(out->secret_key, file + MAGIC_BYTES + 4, KEY_BYTES);
     memcpy(out->public_key, file + MAGIC_BYTES + 4 + KEY_BYTES, KEY_BYTES);
-    return pair_matches(out) ? STATUS_OK : STATUS_DAMAGED_FILE;
+    return halves_match(out) ? STATUS_OK : STATUS_DAMAGED_FILE;
 }
 
-status_t key_file_open(broker_key_t *out, int dir_fd, bool *is_new)
+status_t key_file_open(key_pair_t *out, int dir_fd, bool *is_new)
 {
     uint8_t file[FILE_BYTES];
     size_t size;
@@ -87,7 +68,7 @@ status_t key_file_open(broker_key_t *out, int dir_fd, bool *is_new)
     if (status == STATUS_OK) {
         status = file_parse(out, file, size);
     } else if (status == STATUS_NOT_FOUND) {
-        status = pair_make(out);
+        status = key_pair_make(out) ? STATUS_OK : STATUS_IO_ERROR;
         if (status == STATUS_OK) {
             file_write(file, out);
             status = private_file_write(dir_fd, KEY_FILE_NAME, file, sizeof file);
@@ -96,12 +77,7 @@ status_t key_file_open(broker_key_t *out, int dir_fd, bool *is_new)
     }
     sodium_memzero(file, sizeof file);
     if (status != STATUS_OK) {
-        broker_key_wipe(out);
+        key_pair_wipe(out);
     }
     return status;
-}
-
-void broker_key_wipe(broker_key_t *self)
-{
-    sodium_memzero(self, sizeof *self);
 }

@@ -24,7 +24,7 @@ typedef struct {
     trace_hub_t *trace;
     router_calls_t *calls;
     const data_dir_t *dir;
-    const broker_key_t *key;
+    const key_pair_t *key;
     const endpoint_t *listen; /* further addresses, for who has an operator's key */
     size_t listen_count;
     backup_source_t backup;

@@ -94,7 +94,7 @@ static bool open_remote(connection_t *self, const connection_target_t *target, c
                         size_t size)
 {
     endpoint_t broker;
-    operator_key_t key;
+    key_pair_t key;
     char address[320];
     if (endpoint_parse(&broker, target->broker) != STATUS_OK ||
         endpoint_format_zmq(&broker, address, sizeof address) != STATUS_OK) {
@@ -116,7 +116,7 @@ static bool open_remote(connection_t *self, const connection_target_t *target, c
         zmq_setsockopt(self->socket, ZMQ_CURVE_SECRETKEY, key.secret_key, KEY_BYTES) == 0 &&
         zmq_setsockopt(self->socket, ZMQ_IPV6, &is_ipv6, sizeof is_ipv6) == 0 &&
         zmq_connect(self->socket, address) == 0;
-    operator_key_wipe(&key);
+    key_pair_wipe(&key);
     if (!is_open)
         snprintf(problem, size, "can't connect to %s: %s", address, zmq_strerror(errno));
     return is_open;

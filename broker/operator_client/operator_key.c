@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/operator_client/operator_key.h"
 
+#include "proto/endpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -8,20 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zmq.h>
-
-enum { Z85_BYTES = 41 };
-
-static bool fill_public(operator_key_t *self)
-{
-    char secret[Z85_BYTES];
-    char public[Z85_BYTES];
-    bool is_filled = zmq_z85_encode(secret, self->secret_key, KEY_BYTES) &&
-                     zmq_curve_public(public, secret) == 0 &&
-                     zmq_z85_decode(self->public_key, public);
-    sodium_memzero(secret, sizeof secret);
-    return is_filled;
-}
 
 static bool fail(const char *path, const char *why, char *problem, size_t size)
 {
@@ -29,7 +17,7 @@ static bool fail(const char *path, const char *why, char *problem, size_t size)
     return false;
 }
 
-bool operator_key_read(operator_key_t *out, const char *path, char *problem, size_t problem_size)
+bool operator_key_read(key_pair_t *out, const char *path, char *problem, size_t problem_size)
 {
     char text[KEY_TEXT_BYTES + 1];
     struct stat about;
@@ -46,26 +34,15 @@ bool operator_key_read(operator_key_t *out, const char *path, char *problem, siz
         size--;
     bool is_key = size == KEY_TEXT_BYTES - 1 &&
                   key_from_text(out->secret_key, text, (size_t)size) == STATUS_OK &&
-                  fill_public(out);
+                  key_pair_public_of(out->public_key, out->secret_key);
     sodium_memzero(text, sizeof text);
     return is_key || fail(path, "it holds no operator's key", problem, problem_size);
 }
 
-static bool fill_pair(operator_key_t *out)
-{
-    char secret[Z85_BYTES];
-    char public[Z85_BYTES];
-    bool is_filled = zmq_curve_keypair(public, secret) == 0 &&
-                     zmq_z85_decode(out->secret_key, secret) &&
-                     zmq_z85_decode(out->public_key, public);
-    sodium_memzero(secret, sizeof secret);
-    return is_filled;
-}
-
-bool operator_key_make(operator_key_t *out, const char *path, char *problem, size_t problem_size)
+bool operator_key_make(key_pair_t *out, const char *path, char *problem, size_t problem_size)
 {
     char text[KEY_TEXT_BYTES];
-    if (!fill_pair(out))
+    if (!key_pair_make(out))
         return fail(path, "this libzmq has no CURVE", problem, problem_size);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -80,9 +57,4 @@ bool operator_key_make(operator_key_t *out, const char *path, char *problem, siz
         return true;
     unlink(path);
     return fail(path, strerrordesc_np(cause), problem, problem_size);
-}
-
-void operator_key_wipe(operator_key_t *self)
-{
-    sodium_memzero(self, sizeof *self);
 }

@@ -22,7 +22,7 @@
 #define HANDSHAKE_LIMIT_MS 3000
 #define LISTEN_BACKLOG     1024
 
-status_t router_socket_init(router_socket_t *self, const broker_key_t *key, counters_t *counters)
+status_t router_socket_init(router_socket_t *self, const key_pair_t *key, counters_t *counters)
 {
     self->counters = counters;
     self->socket = zsock_new(ZMQ_ROUTER);

@@ -29,7 +29,7 @@ typedef struct {
 typedef enum { SEND_OK, SEND_FULL, SEND_GONE } send_result_t;
 
 /* STATUS_IO_ERROR with errno set. The key is copied into libzmq. */
-MUST_CHECK status_t router_socket_init(router_socket_t *self, const broker_key_t *key,
+MUST_CHECK status_t router_socket_init(router_socket_t *self, const key_pair_t *key,
                                        counters_t *counters);
 /* Frames not sent yet get linger_ms. */
 void router_socket_wipe(router_socket_t *self, int linger_ms);

@@ -10,13 +10,13 @@ int command_keygen(const tracer_options_t *options)
 {
     char problem[PATH_MAX + 256];
     char text[KEY_TEXT_BYTES];
-    operator_key_t key;
+    key_pair_t key;
     if (!operator_key_make(&key, options->arguments[0], problem, sizeof problem)) {
         tracer_complain("%s", problem);
         return TRACER_FAILED;
     }
     key_to_text(text, key.public_key);
-    operator_key_wipe(&key);
+    key_pair_wipe(&key);
     fprintf(stderr, "Add this line to " OPERATOR_KEYS_NAME " in the broker's data directory:\n");
     puts(text);
     return tracer_flush() ? TRACER_DONE : TRACER_FAILED;

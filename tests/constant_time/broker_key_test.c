@@ -98,7 +98,7 @@ static void made_stored_and_read(void **unused)
     char path[] = "/tmp/conclave-key-XXXXXX";
     assert_non_null(mkdtemp(path));
     int dir_fd = open(path, O_RDONLY | O_DIRECTORY);
-    broker_key_t made, read;
+    key_pair_t made, read;
     bool is_new = false;
     assert_int_equal(key_file_open(&made, dir_fd, &is_new), STATUS_OK);
     assert_true(is_new);
@@ -107,8 +107,8 @@ static void made_stored_and_read(void **unused)
     assert_false(is_new);
     assert_true(taint_is_secret(read.secret_key, KEY_BYTES));
     assert_memory_equal(read.public_key, made.public_key, KEY_BYTES);
-    broker_key_wipe(&made);
-    broker_key_wipe(&read);
+    key_pair_wipe(&made);
+    key_pair_wipe(&read);
     assert_int_equal(unlinkat(dir_fd, KEY_FILE_NAME, 0), 0);
     close(dir_fd);
     assert_int_equal(rmdir(path), 0);

@@ -48,14 +48,14 @@ static int setup(void **state)
 {
     (void)state;
     bool is_new = false;
-    broker_key_t key;
+    key_pair_t key;
     snprintf(root, sizeof root, "/tmp/conclave-backup-XXXXXX");
     assert_non_null(mkdtemp(root));
     assert_int_equal(store_rocksdb_open(below("store"), &no_reserve, &store), STATUS_OK);
     source = (backup_source_t){.store = store, .incarnation = "incarnation-one", .software = "it"};
     source.data_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(key_file_open(&key, source.data_fd, &is_new), STATUS_OK);
-    broker_key_wipe(&key);
+    key_pair_wipe(&key);
     return 0;
 }
 
@@ -153,7 +153,7 @@ static void is_private_and_says_what_it_is(void **state)
     (void)state;
     struct stat found;
     backup_info_t info;
-    broker_key_t ours, copied;
+    key_pair_t ours, copied;
     bool is_new;
     assert_int_equal(write_pair(), STATUS_OK);
     assert_int_equal(mkdir(below("copy"), 0755), 0); /* empty: it may be there */

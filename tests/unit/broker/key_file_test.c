@@ -47,21 +47,21 @@ static void file_bytes(uint8_t out[FILE_BYTES])
 
 static status_t open_key(void)
 {
-    broker_key_t key;
-    const broker_key_t none = {0};
+    key_pair_t key;
+    const key_pair_t none = {0};
     bool is_new;
     status_t status = key_file_open(&key, dir.fd, &is_new);
     if (status != STATUS_OK) {
         assert_memory_equal(&key, &none, sizeof key);
     }
-    broker_key_wipe(&key);
+    key_pair_wipe(&key);
     return status;
 }
 
 static void test_made_once(void **state)
 {
-    broker_key_t first;
-    broker_key_t second;
+    key_pair_t first;
+    key_pair_t second;
     struct stat info;
     bool is_new;
     (void)state;
@@ -73,8 +73,8 @@ static void test_made_once(void **state)
     assert_false(is_new);
     assert_memory_equal(&first, &second, sizeof first);
     assert_memory_not_equal(first.public_key, first.secret_key, KEY_BYTES);
-    broker_key_wipe(&first);
-    broker_key_wipe(&second);
+    key_pair_wipe(&first);
+    key_pair_wipe(&second);
     assert_int_equal(faccessat(dir.fd, KEY_FILE_NAME ".new", F_OK, 0), -1);
 }
 

@@ -34,7 +34,7 @@ typedef struct {
     store_t *store;
     rules_t *rules;
     counters_t counters;
-    broker_key_t key;
+    key_pair_t key;
     zap_options_t zap_options;
     zactor_t *zap;
     monitor_options_t monitor_options;
@@ -50,7 +50,7 @@ static fixture_t broker;
 static int signal_fd;
 static log_t *log_of_test;
 static void *context; /* of the clients */
-static broker_key_t broker_key;
+static key_pair_t broker_key;
 
 /* Signals that the router told of, as a set of bits. */
 static atomic_uint told_signals;

@@ -49,7 +49,7 @@ static void fixture_open(const char *user_id)
 {
     fixture_t *self = &broker;
     memset(self, 0, sizeof *self);
-    broker_key_t key;
+    key_pair_t key;
     assert_int_equal(crypto_box_keypair(key.public_key, key.secret_key), 0);
     self->handler = zactor_new(handler_actor, (void *)(uintptr_t)user_id);
     assert_int_equal(router_socket_init(&self->socket, &key, &self->counters), STATUS_OK);
