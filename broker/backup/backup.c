@@ -3,6 +3,7 @@
  */
 #include "broker/backup/backup.h"
 
+#include "broker/clock.h"
 #include "broker/files/folder.h"
 #include "broker/files/key_file.h"
 #include "broker/files/private_file.h"
@@ -21,7 +22,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEY_FILE_MAX_BYTES 512
@@ -190,9 +190,7 @@ static status_t copy_key(backup_t *self)
 static status_t fill(backup_t *self)
 {
     backup_info_t *info = &self->report->info;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    info->time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    info->time_ms = wall_clock_ms();
     memcpy(info->incarnation, self->source->incarnation, INCARNATION_BYTES);
     snprintf(info->software, sizeof info->software, "%s", self->source->software);
     status_t status = copy_store(self);

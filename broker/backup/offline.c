@@ -3,6 +3,7 @@
 #include "broker/backup/offline.h"
 
 #include "broker/backup/backup_info.h"
+#include "broker/clock.h"
 #include "broker/files/data_dir.h"
 #include "broker/files/folder.h"
 #include "broker/files/key_file.h"
@@ -236,12 +237,9 @@ static status_t stamp(restore_job_t *self, const char *path)
 {
     const store_rocksdb_options_t options = {.reserve_bytes = UINT64_MAX};
     store_t *store = NULL;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     status_t status = store_rocksdb_open(path, &options, &store);
     if (status == STATUS_OK) {
-        status =
-            restore_stamp(store, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+        status = restore_stamp(store, wall_clock_ms());
     }
     store_destroy(&store);
     if (status != STATUS_OK) {

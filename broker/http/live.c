@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/http/live.h"
 
+#include "broker/clock.h"
 #include "broker/http/activity.h"
 #include "broker/http/json.h"
 #include "proto/memory.h"
 #include "proto/sealed_message.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum { TAKEN_AT_ONCE = 256 };
 
@@ -37,13 +37,6 @@ struct live {
     uint64_t next_sealed_ms;
     uint64_t next_state_ms;
 };
-
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 live_t *live_new(numbers_t *numbers, uint64_t started_ms)
 {
@@ -165,7 +158,7 @@ static void write_state(live_t *self, uint64_t now_ms, buffer_t *out)
     refresh_overview(self, now_ms);
     problem = numbers_problem(self->numbers, now_ms);
     json_object(&json);
-    json_put_number(&json, "time_ms", wall_ms());
+    json_put_number(&json, "time_ms", wall_clock_ms());
     json_put_number(&json, "started_ms", self->started_ms);
     json_put_text(&json, "version", CONCLAVE_VERSION);
     json_put_text(&json, "problem", problem ? problem : "");
@@ -267,7 +260,7 @@ static void put_tick(live_t *self)
     const activity_times_t measured = {.requests = since_last(&times->requests, &self->requests),
                                        .writes = since_last(&times->writes, &self->writes)};
     buffer_clear(&self->scratch);
-    activity_write(self->activity, wall_ms(), &measured, &self->scratch);
+    activity_write(self->activity, wall_clock_ms(), &measured, &self->scratch);
     feed_put(&self->feed, "tick", buffer_view(&self->scratch));
 }
 

@@ -5,6 +5,7 @@
  */
 #include "broker/http/server.h"
 
+#include "broker/clock.h"
 #include "broker/http/answer.h"
 #include "broker/http/listen.h"
 #include "broker/http/live.h"
@@ -18,7 +19,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNECTIONS_REFUSED 16 /* beyond HTTP_CONNECTIONS_MAX, with an answer */
@@ -53,7 +53,7 @@ struct http_server {
     sem_t detached;
     pthread_t thread;
     bool is_running;
-    uint64_t now_ms; /* CLOCK_BOOTTIME */
+    uint64_t now_ms; /* boot_clock_ms */
     uint64_t ended;  /* connections since the start */
     numbers_t numbers;
     metrics_self_t own;
@@ -61,13 +61,6 @@ struct http_server {
     connection_t connections[CONNECTIONS_ALL];
     stream_t streams[HTTP_STREAMS_MAX];
 };
-
-static uint64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* --- Connections ------------------------------------------------------------------------------ */
 
@@ -235,7 +228,7 @@ static struct MHD_Response *make_response(http_server_t *self, struct MHD_Connec
 static void note_time(http_server_t *self)
 {
     self->own.now_ms = self->now_ms;
-    self->own.wall_ms = clock_ms(CLOCK_REALTIME);
+    self->own.wall_ms = wall_clock_ms();
 }
 
 static enum MHD_Result respond(http_server_t *self, struct MHD_Connection *connection,
@@ -338,7 +331,7 @@ static void *run(void *argument)
             detach(self);
         }
         poll(items, 2, wait_ms(self));
-        self->now_ms = clock_ms(CLOCK_BOOTTIME);
+        self->now_ms = boot_clock_ms();
         while (items[1].revents && read(self->wake_fd, &ignored, sizeof ignored) < 0 &&
                errno == EINTR) {
         }
@@ -387,8 +380,8 @@ static http_server_t *server_new(const http_options_t *options, const http_token
     self->token = *token;
     self->is_public = options->is_public;
     self->numbers.from = options->numbers;
-    self->own.started_ms = clock_ms(CLOCK_REALTIME);
-    self->now_ms = clock_ms(CLOCK_BOOTTIME);
+    self->own.started_ms = wall_clock_ms();
+    self->now_ms = boot_clock_ms();
     self->live = live_new(&self->numbers, self->own.started_ms);
     for (size_t i = 0; i < CONNECTIONS_ALL; i++) {
         self->connections[i].fd = -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/operator/answer.h"
 
+#include "broker/clock.h"
 #include "broker/rules/inspect.h"
 #include "broker/rules/users.h"
 #include "proto/memory.h"
@@ -8,21 +9,14 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { CALL_LIMIT_MS = 4000 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void answer_watch(const operator_options_t *with, operator_session_t *session,
                          const message_t *request, buffer_t *out)
 {
-    watch_reply_t reply = {.time_us = now_us(), .remembered = trace_hub_remembered(with->trace)};
+    watch_reply_t reply = {.time_us = wall_clock_us(),
+                           .remembered = trace_hub_remembered(with->trace)};
     status_t status = session_watch(session, with->trace, &request->body.watch_request);
     message_write_reply(out, VERB_watch, request->id, status, &reply);
 }
@@ -120,7 +114,7 @@ static status_t call_user_invite(void *context, rules_t *rules, store_t *store)
     user_call_t *self = context;
     const user_invite_request_t *asked = &self->request->body.user_invite_request;
     user_invite_reply_t *reply = &self->reply.body.user_invite_reply;
-    uint64_t now_ms = now_us() / 1000;
+    uint64_t now_ms = wall_clock_ms();
     (void)rules;
     reply->until_ms = asked->valid_ms < UINT64_MAX - now_ms ? now_ms + asked->valid_ms : UINT64_MAX;
     return asked->reset ? users_reset(store, &asked->name, now_ms, asked->valid_ms, reply->invite)

@@ -3,6 +3,7 @@
  * for it. */
 #include "broker/operator/operator.h"
 
+#include "broker/clock.h"
 #include "broker/monitor.h"
 #include "broker/operator/answer.h"
 #include "broker/operator/backup_task.h"
@@ -45,13 +46,6 @@ typedef struct {
     uint64_t now_ms;
     bool is_blocked; /* a session has something it can't send yet */
 } operator_t;
-
-static uint64_t boot_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void log_failure(const operator_t *self, const char *address)
 {
@@ -290,7 +284,7 @@ static bool wait_and_serve(operator_t *self, zsock_t *pipe)
             (zmq_pollitem_t){.fd = backup_task_fd(&self->backup), .events = ZMQ_POLLIN};
     if (zmq_poll(items, (int)count, self->is_blocked ? RETRY_MS : IDLE_MS) < 0 && errno != EINTR)
         return false;
-    self->now_ms = boot_ms();
+    self->now_ms = boot_clock_ms();
     if (count > backup_item && items[backup_item].revents)
         finish_backup(self);
     for (size_t i = 0; i < SOCKETS; i++)
@@ -305,7 +299,7 @@ void operator_actor(zsock_t *pipe, void *options)
 {
     operator_t *self = mem_zalloc(1, sizeof *self);
     self->with = options;
-    self->started_ms = self->now_ms = boot_ms();
+    self->started_ms = self->now_ms = boot_clock_ms();
     background_thread();
     self->with->is_started = listen_here(self) && listen_elsewhere(self);
     zsock_signal(pipe, 0);

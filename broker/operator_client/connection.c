@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/operator_client/connection.h"
 
+#include "broker/clock.h"
 #include "broker/files/data_dir.h"
 #include "broker/operator/socket_name.h"
 #include "broker/operator_client/operator_key.h"
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -173,17 +173,10 @@ void connection_close(connection_t **self)
     *self = NULL;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static status_t wait_for_frame(connection_t *self, int64_t until_ms)
 {
     zmq_pollitem_t item = {.socket = self->socket, .events = ZMQ_POLLIN};
-    int64_t left = until_ms < 0 ? -1 : until_ms - now_ms();
+    int64_t left = until_ms < 0 ? -1 : until_ms - monotonic_clock_ms();
     if (is_interrupted)
         return STATUS_INTERRUPTED;
     int ready = zmq_poll(&item, 1, until_ms < 0 ? -1 : left < 0 ? 0 : (long)left);
@@ -231,7 +224,7 @@ static status_t ask(connection_t *self, verb_t verb, const void *body, bool is_p
 {
     buffer_t frame = {0};
     const uint64_t id = ++self->next_id;
-    int64_t until_ms = now_ms() + REPLY_LIMIT_MS;
+    int64_t until_ms = monotonic_clock_ms() + REPLY_LIMIT_MS;
     *reply = NULL;
     message_write_request(&frame, verb, id, (bytes_t){0}, (text_t){0}, body);
     int sent = zmq_send(self->socket, frame.data, frame.size, ZMQ_DONTWAIT);
@@ -248,7 +241,7 @@ static status_t ask(connection_t *self, verb_t verb, const void *body, bool is_p
             return message->status;
         }
         if (is_patient)
-            until_ms = now_ms() + REPLY_LIMIT_MS;
+            until_ms = monotonic_clock_ms() + REPLY_LIMIT_MS;
         else if (is_steps(message))
             keep_last(self);
     }
@@ -270,7 +263,7 @@ status_t connection_ask_patiently(connection_t *self, verb_t verb, const void *b
 
 status_t connection_next(connection_t *self, int timeout_ms, const traced_push_t **push)
 {
-    const int64_t until_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    const int64_t until_ms = timeout_ms < 0 ? -1 : monotonic_clock_ms() + timeout_ms;
     if (self->kept_count > 0) {
         incoming_close(&self->last);
         self->last = self->kept[self->kept_first];

@@ -2,6 +2,7 @@
 /* A thread, because what is waited for (a sync, libzmq's linger) can't be interrupted. */
 #include "broker/process/drain_guard.h"
 
+#include "broker/clock.h"
 #include "broker/process/signals.h"
 #include "proto/memory.h"
 
@@ -11,24 +12,16 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 struct drain_guard {
     pthread_t thread;
     int signal_fd;
     int done_fd;
-    uint64_t end_ms; /* CLOCK_MONOTONIC */
+    int64_t end_ms; /* monotonic_clock_ms */
     drain_over_t *over;
     void *context;
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Waits for what comes first. True: the drain is over and was not done, *end says why. */
 static bool wait_for_end(const drain_guard_t *self, drain_end_t *end)
@@ -36,9 +29,8 @@ static bool wait_for_end(const drain_guard_t *self, drain_end_t *end)
     struct pollfd fds[] = {{.fd = self->done_fd, .events = POLLIN},
                            {.fd = self->signal_fd, .events = POLLIN}};
     for (;;) {
-        uint64_t now = now_ms();
-        int left_ms = now < self->end_ms ? (int)(self->end_ms - now) : 0;
-        int ready = poll(fds, 2, left_ms);
+        int64_t left_ms = self->end_ms - monotonic_clock_ms();
+        int ready = poll(fds, 2, left_ms > 0 ? (int)left_ms : 0);
         if (ready < 0 && errno != EINTR) {
             return false;
         }
@@ -49,7 +41,7 @@ static bool wait_for_end(const drain_guard_t *self, drain_end_t *end)
             *end = DRAIN_SIGNAL;
             return true;
         }
-        if (ready == 0 && now_ms() >= self->end_ms) {
+        if (ready == 0 && monotonic_clock_ms() >= self->end_ms) {
             *end = DRAIN_LIMIT;
             return true;
         }
@@ -71,7 +63,7 @@ drain_guard_t *drain_guard_new(int signal_fd, uint64_t limit_ms, drain_over_t *o
     drain_guard_t *self = mem_zalloc(1, sizeof *self);
     *self = (drain_guard_t){.signal_fd = signal_fd,
                             .done_fd = eventfd(0, EFD_CLOEXEC),
-                            .end_ms = now_ms() + limit_ms,
+                            .end_ms = monotonic_clock_ms() + (int64_t)limit_ms,
                             .over = over,
                             .context = context};
     if (self->done_fd < 0 || pthread_create(&self->thread, NULL, run, self) != 0) {

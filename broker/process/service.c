@@ -3,13 +3,14 @@
    that is to open nothing. */
 #include "broker/process/service.h"
 
+#include "broker/clock.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SEND_SECONDS   1 /* a manager that takes nothing for so long isn't told */
@@ -111,12 +112,10 @@ void service_trouble(service_t *self, const char *text)
 
 void service_reloading(service_t *self)
 {
-    struct timespec now;
     char state[96];
-    clock_gettime(CLOCK_MONOTONIC, &now);
     snprintf(state, sizeof state,
              "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=Reading the config file",
-             (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+             monotonic_clock_us());
     tell(self, state, 0);
 }
 

@@ -2,6 +2,7 @@
 /* One thread owns socket and rules; the writer's thread has the batch's unit while it syncs. */
 #include "broker/router/router.h"
 
+#include "broker/clock.h"
 #include "broker/router/frame_queue.h"
 #include "broker/router/router_report.h"
 #include "broker/router/writer.h"
@@ -9,7 +10,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* A batch ends with the first of these. */
 #define BATCH_FRAMES FRAME_QUEUE_FRAMES
@@ -33,7 +33,7 @@ typedef struct {
     const rules_counters_t *rules_counters;
     writer_t *writer;
     frame_queue_t *queue;
-    uint64_t now_ms; /* CLOCK_BOOTTIME, read once a turn of the loop */
+    uint64_t now_ms; /* boot_clock_ms, read once a turn of the loop */
     store_state_t store_state;
     bool is_full;
     status_t outcome; /* of the unit that is being written */
@@ -47,13 +47,6 @@ typedef struct {
     size_t arrival_count;
     bool is_stopping;
 } router_t;
-
-static uint64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void tell_push_dropped(router_t *self, const rules_output_t *output, send_result_t result)
 {
@@ -107,7 +100,7 @@ static void measure_requests(router_t *self, status_t outcome)
 {
     bool answered = outcome == STATUS_OK || outcome == STATUS_STORE_FULL;
     if (self->arrival_count > 0 && answered) {
-        uint64_t now_us = clock_us(CLOCK_MONOTONIC);
+        uint64_t now_us = monotonic_clock_us();
         for (size_t i = 0; i < self->arrival_count; i++) {
             const arrival_t *arrival = &self->arrivals[i];
             histogram_observe(&self->with->times->requests, now_us - arrival->received_us,
@@ -229,7 +222,7 @@ static void writer_done(router_t *self)
 
 static void receive_some(router_t *self)
 {
-    const uint64_t now_us = clock_us(CLOCK_MONOTONIC);
+    const uint64_t now_us = monotonic_clock_us();
     while (!frame_queue_is_full(self->queue)) {
         received_frame_t *slot = frame_queue_slot(self->queue);
         if (!router_socket_receive(self->with->socket, slot)) {
@@ -244,7 +237,7 @@ static void receive_some(router_t *self)
 static void turn_feed(router_t *self)
 {
     rules_t *rules = self->with->rules;
-    uint64_t started_us = clock_us(CLOCK_MONOTONIC);
+    uint64_t started_us = monotonic_clock_us();
     for (size_t frames = 0; frames < BATCH_FRAMES; frames++) {
         if (self->queue->count == 0) {
             receive_some(self);
@@ -257,7 +250,7 @@ static void turn_feed(router_t *self)
         note_arrival(self, frame);
         frame_queue_pop(self->queue);
         if (rules_write_bytes(rules) >= BATCH_BYTES ||
-            clock_us(CLOCK_MONOTONIC) - started_us >= BATCH_US) {
+            monotonic_clock_us() - started_us >= BATCH_US) {
             break;
         }
     }
@@ -280,7 +273,7 @@ static void turn_run(router_t *self)
     const store_unit_t *units = NULL;
     uint64_t reads_failed = self->rules_counters->reads_failed;
     trace_begin(self);
-    rules_begin(rules, clock_us(CLOCK_REALTIME) / 1000, self->now_ms);
+    rules_begin(rules, wall_clock_ms(), self->now_ms);
     turn_feed(self);
     rules_tick(rules);
     size_t count = rules_prepare(rules, &units);
@@ -380,7 +373,7 @@ static status_t wait_and_take(router_t *self)
     if (zmq_poll(items, serves_calls ? 4 : 3, poll_timeout_ms(self)) < 0 && errno != EINTR) {
         return STATUS_IO_ERROR;
     }
-    self->now_ms = clock_us(CLOCK_BOOTTIME) / 1000;
+    self->now_ms = boot_clock_ms();
     if (items[0].revents) {
         handle_signal(self);
     }
@@ -423,7 +416,7 @@ status_t router_run(const router_options_t *options)
     self.queue = mem_zalloc(1, sizeof *self.queue);
     self.arrivals = options->times ? mem_alloc(BATCH_FRAMES * sizeof *self.arrivals) : NULL;
     self.rules_counters = rules_counters(options->rules);
-    self.now_ms = clock_us(CLOCK_BOOTTIME) / 1000;
+    self.now_ms = boot_clock_ms();
     self.reported_ms = self.now_ms;
     while (status == STATUS_OK && !self.is_stopping) {
         status = wait_and_take(&self);

@@ -2,6 +2,7 @@
 /* A semaphore wakes the thread, an eventfd the router: both publish what was written before. */
 #include "broker/router/writer.h"
 
+#include "broker/clock.h"
 #include "proto/memory.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef enum { JOB_WRITE, JOB_REOPEN, JOB_END } job_kind_t;
@@ -28,13 +28,6 @@ struct writer {
     uint64_t duration_us;
 };
 
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 static void *writer_run(void *argument)
 {
     writer_t *self = argument;
@@ -44,11 +37,11 @@ static void *writer_run(void *argument)
         if (self->job == JOB_END) {
             return NULL;
         }
-        uint64_t started = now_us();
+        uint64_t started = monotonic_clock_us();
         self->status = self->job == JOB_WRITE
                            ? store_write(self->store, self->units, self->count, self->outcomes)
                            : store_reopen(self->store);
-        self->duration_us = now_us() - started;
+        self->duration_us = monotonic_clock_us() - started;
         const uint64_t one = 1;
         while (write(self->done_fd, &one, sizeof one) < 0 && errno == EINTR) {
         }

@@ -8,7 +8,7 @@
 
 /* Zeroed = never asked. Owned by one thread. */
 typedef struct {
-    uint64_t asked_ms; /* CLOCK_MONOTONIC */
+    uint64_t asked_ms; /* monotonic_clock_ms */
     uint64_t bytes;    /* free then, less what was spent since */
 } free_space_t;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/trace/hub.h"
 
+#include "broker/clock.h"
 #include "broker/trace/background.h"
 #include "proto/memory.h"
 
@@ -9,7 +10,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -185,12 +185,8 @@ void trace_hub_handshake_failed(trace_hub_t *self, trace_reason_t reason)
     trace_record_t *slot = trace_queue_slot(self->from_monitor);
     if (!slot)
         return;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    *slot =
-        (trace_record_t){.time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
-                         .step = TRACE_HANDSHAKE_FAILED,
-                         .reason = reason};
+    *slot = (trace_record_t){
+        .time_us = wall_clock_us(), .step = TRACE_HANDSHAKE_FAILED, .reason = reason};
     trace_queue_publish(self->from_monitor);
 }
 

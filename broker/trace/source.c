@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/trace/source.h"
 
+#include "broker/clock.h"
+
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 void trace_source_init(trace_source_t *self, trace_queue_t *queue)
 {
@@ -65,7 +59,7 @@ void trace_source_listen(void *context, const trace_record_t *record)
         self->received = slot;
     if (slot) {
         *slot = *record;
-        slot->time_us = now_us();
+        slot->time_us = wall_clock_us();
         if (self->is_open || record->step == TRACE_APPENDED) {
             memcpy(slot->trace_id, self->trace_id, TRACE_ID_BYTES);
             memcpy(slot->span_id, self->span_id, SPAN_ID_BYTES);

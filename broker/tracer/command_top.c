@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Rates, waits, and who is slow: a screen that is drawn anew each second. */
+#include "broker/clock.h"
 #include "broker/tracer/rates.h"
 #include "broker/tracer/step_text.h"
 #include "broker/tracer/tracer.h"
@@ -8,7 +9,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { STRETCH_MS = 1000, SHOWN = 8 };
@@ -22,21 +22,14 @@ typedef struct {
     bool is_screen;
 } top_t;
 
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static status_t gather(top_t *self)
 {
     const trace_record_t *steps;
     size_t count;
     uint64_t dropped;
-    const int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + STRETCH_MS;
+    const int64_t until_ms = monotonic_clock_ms() + STRETCH_MS;
     for (;;) {
-        int64_t left_ms = until_ms - clock_ms(CLOCK_MONOTONIC);
+        int64_t left_ms = until_ms - monotonic_clock_ms();
         if (left_ms <= 0)
             return STATUS_OK;
         status_t status = step_source_next(&self->source, (int)left_ms, &steps, &count, &dropped);
@@ -70,7 +63,7 @@ static void print_durations(const top_t *self, const char *name, const durations
 
 static void print_since(uint64_t since_ms)
 {
-    uint64_t now_ms = (uint64_t)clock_ms(CLOCK_REALTIME);
+    uint64_t now_ms = wall_clock_ms();
     uint64_t seconds = now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0;
     if (since_ms == 0)
         return;
@@ -162,8 +155,8 @@ static void print_json(const top_t *self, const overview_reply_t *overview)
            ",\"sessions\":%" PRIu64 ",\"users_online\":%" PRIu64 ",\"pending_joins\":%" PRIu64
            ",\"oldest_join_ms\":%" PRIu64 ",\"pending_leaves\":%" PRIu64
            ",\"oldest_leave_ms\":%" PRIu64 ",\"lost\":%" PRIu64 "}\n",
-           clock_ms(CLOCK_REALTIME), rates->requests, rates->refused, rates->messages,
-           rates->pushed, rates->fetched, rates->dropped, durations_at(&rates->answers, 0.5),
+           wall_clock_ms(), rates->requests, rates->refused, rates->messages, rates->pushed,
+           rates->fetched, rates->dropped, durations_at(&rates->answers, 0.5),
            durations_at(&rates->answers, 0.99), durations_at(&rates->syncs, 0.5),
            durations_at(&rates->syncs, 0.99), overview->connections, overview->sessions,
            overview->users_online, overview->pending_joins, overview->oldest_join_ms,
@@ -195,10 +188,10 @@ int command_top(const tracer_options_t *options)
     self->is_screen = isatty(STDOUT_FILENO) && !options->is_json;
     int code = tracer_open_steps(options, &self->source, &self->connection);
     if (code == TRACER_DONE) {
-        const int64_t until_ms = clock_ms(CLOCK_MONOTONIC) + (int64_t)options->limit_seconds * 1000;
+        const int64_t until_ms = monotonic_clock_ms() + (int64_t)options->limit_seconds * 1000;
         status_t status = STATUS_OK;
         while (status == STATUS_OK &&
-               (options->limit_seconds == 0 || clock_ms(CLOCK_MONOTONIC) < until_ms)) {
+               (options->limit_seconds == 0 || monotonic_clock_ms() < until_ms)) {
             status = gather(self);
             if (status == STATUS_OK)
                 status = show(self);

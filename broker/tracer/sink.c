@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/tracer/sink.h"
 
+#include "broker/clock.h"
 #include "broker/tracer/sink_answer.h"
 #include "proto/memory.h"
 
@@ -10,7 +11,6 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     WAITING_MAX = 16384,
@@ -56,9 +56,7 @@ struct sink {
 
 static int64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return monotonic_clock_ms();
 }
 
 static void wait_until(sink_t *self, int64_t ms)

@@ -2,6 +2,7 @@
 /* What commands share. */
 #include "broker/tracer/tracer.h"
 
+#include "broker/clock.h"
 #include "broker/trace/background.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 void tracer_complain(const char *format, ...)
 {
@@ -98,13 +98,6 @@ int tracer_open_steps(const tracer_options_t *options, step_source_t *out,
     return tracer_exit_for(status);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int tell_end(status_t status)
 {
     if (status == STATUS_UNREACHABLE)
@@ -122,11 +115,11 @@ static int take_all(const tracer_options_t *options, step_source_t *source, trac
     const trace_record_t *steps;
     size_t count;
     uint64_t dropped, dropped_in_all = 0;
-    const int64_t until_ms = now_ms() + (int64_t)options->limit_seconds * 1000;
+    const int64_t until_ms = monotonic_clock_ms() + (int64_t)options->limit_seconds * 1000;
     status_t status = STATUS_OK;
     bool is_enough = false;
     while (status == STATUS_OK && !is_enough) {
-        int64_t left_ms = options->limit_seconds ? until_ms - now_ms() : -1;
+        int64_t left_ms = options->limit_seconds ? until_ms - monotonic_clock_ms() : -1;
         if (options->limit_seconds && left_ms <= 0)
             break;
         status = step_source_next(source, (int)left_ms, &steps, &count, &dropped);

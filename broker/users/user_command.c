@@ -2,6 +2,7 @@
 /* Words first, then options; the store is reached through whoever holds it. */
 #include "broker/users/user_command.h"
 
+#include "broker/clock.h"
 #include "broker/files/data_dir.h"
 #include "broker/operator_client/connection.h"
 #include "broker/rules/users.h"
@@ -35,13 +36,6 @@ struct user_job {
     connection_t *link; /* to it */
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void write_time(char out[static 32], uint64_t time_ms)
 {
     time_t seconds = (time_t)(time_ms / 1000);
@@ -53,7 +47,7 @@ static void write_time(char out[static 32], uint64_t time_ms)
 /* An invite, for a new name or for one that is given free. */
 static status_t invite(user_job_t *self, bool is_reset)
 {
-    user_invite_reply_t reply = {.until_ms = now_ms() + self->valid_ms};
+    user_invite_reply_t reply = {.until_ms = wall_clock_ms() + self->valid_ms};
     user_invite_request_t request = {
         .name = self->name, .valid_ms = self->valid_ms, .reset = is_reset};
     const message_t *answer;
@@ -65,9 +59,11 @@ static status_t invite(user_job_t *self, bool is_reset)
             reply = answer->body.user_invite_reply;
         }
     } else if (is_reset) {
-        status = users_reset(self->store, &self->name, now_ms(), self->valid_ms, reply.invite);
+        status =
+            users_reset(self->store, &self->name, wall_clock_ms(), self->valid_ms, reply.invite);
     } else {
-        status = users_invite(self->store, &self->name, now_ms(), self->valid_ms, reply.invite);
+        status =
+            users_invite(self->store, &self->name, wall_clock_ms(), self->valid_ms, reply.invite);
     }
     if (status != STATUS_OK) {
         return status;
