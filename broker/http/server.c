@@ -7,8 +7,10 @@
 
 #include "broker/clock.h"
 #include "broker/http/answer.h"
+#include "broker/http/connections.h"
 #include "broker/http/listen.h"
 #include "broker/http/live.h"
+#include "broker/http/streams.h"
 #include "proto/memory.h"
 
 #include <errno.h>
@@ -18,28 +20,9 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS_REFUSED 16 /* beyond HTTP_CONNECTIONS_MAX, with an answer */
-#define CONNECTIONS_ALL     (HTTP_CONNECTIONS_MAX + CONNECTIONS_REFUSED)
-#define CONNECTION_BYTES    32768
-#define STREAM_BLOCK_BYTES  16384
-#define CHECK_MS            1000 /* how often deadlines are looked at */
-
-/* A connection that is open. */
-typedef struct {
-    int fd; /* -1: the place is free */
-    uint64_t since_ms;
-    bool is_stream;
-} connection_t;
-
-typedef struct {
-    http_server_t *server;
-    struct MHD_Connection *connection; /* NULL: the place is free */
-    feed_reader_t reader;
-    bool is_suspended;
-} stream_t;
+#define CONNECTION_BYTES 32768
 
 typedef enum { WANT_RUN, WANT_DETACH, WANT_END } want_t;
 
@@ -54,35 +37,20 @@ struct http_server {
     pthread_t thread;
     bool is_running;
     uint64_t now_ms; /* boot_clock_ms */
-    uint64_t ended;  /* connections since the start */
     numbers_t numbers;
     metrics_self_t own;
     live_t *live;
-    connection_t connections[CONNECTIONS_ALL];
-    stream_t streams[HTTP_STREAMS_MAX];
+    http_connections_t connections;
+    http_streams_t streams;
 };
 
 /* --- Connections ------------------------------------------------------------------------------ */
 
-static connection_t *connection_of(struct MHD_Connection *connection)
+static http_connection_t *connection_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
-}
-
-static void connection_begin(http_server_t *self, struct MHD_Connection *connection, void **context)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    self->own.connections++;
-    for (size_t i = 0; info && i < CONNECTIONS_ALL; i++) {
-        if (self->connections[i].fd < 0) {
-            self->connections[i] = (connection_t){.fd = info->connect_fd, .since_ms = self->now_ms};
-            *context = &self->connections[i];
-            return;
-        }
-    }
 }
 
 static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
@@ -90,13 +58,12 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
 {
     http_server_t *self = argument;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        connection_begin(self, connection, context);
-        return;
-    }
-    self->own.connections--;
-    self->ended++;
-    if (*context) {
-        ((connection_t *)*context)->fd = -1;
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *context =
+            http_connections_begin(&self->connections, info ? info->connect_fd : -1, self->now_ms);
+    } else {
+        http_connections_end(&self->connections, *context);
     }
 }
 
@@ -104,98 +71,12 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
                          enum MHD_RequestTerminationCode code)
 {
     const http_server_t *self = argument;
-    connection_t *entry = connection_of(connection);
+    http_connection_t *place = connection_of(connection);
     (void)context;
     (void)code;
-    if (entry) {
-        entry->since_ms = self->now_ms;
-        entry->is_stream = false;
+    if (place) {
+        http_connection_restart(place, self->now_ms);
     }
-}
-
-/* libmicrohttpd doesn't see an end that came together with the bytes before it: it reads until it
-   gets less than it asked for, and is told of each change only once. */
-static bool peer_has_ended(const connection_t *entry)
-{
-    char byte;
-    return recv(entry->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-/* Who drips a request, or doesn't read the answer, holds its place for HTTP_REQUEST_MS and no
- * longer. */
-static bool is_late(const http_server_t *self, const connection_t *entry)
-{
-    uint64_t age_ms = self->now_ms - entry->since_ms;
-    return age_ms >= HTTP_REQUEST_MS || (age_ms >= CHECK_MS && peer_has_ended(entry));
-}
-
-static void end_late(http_server_t *self)
-{
-    for (size_t i = 0; i < CONNECTIONS_ALL; i++) {
-        const connection_t *entry = &self->connections[i];
-        if (entry->fd >= 0 && !entry->is_stream && is_late(self, entry)) {
-            shutdown(entry->fd, SHUT_RDWR);
-        }
-    }
-}
-
-/* --- Streams ---------------------------------------------------------------------------------- */
-
-static ssize_t read_stream(void *argument, uint64_t position, char *out, size_t size)
-{
-    stream_t *self = argument;
-    size_t got;
-    (void)position;
-    if (!live_read(self->server->live, &self->reader, out, size, &got)) {
-        self->server->own.streams_dropped++;
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    }
-    if (got == 0) {
-        self->is_suspended = true;
-        MHD_suspend_connection(self->connection);
-    }
-    return (ssize_t)got;
-}
-
-static void free_stream(void *argument)
-{
-    stream_t *self = argument;
-    live_close(self->server->live, &self->reader);
-    self->connection = NULL;
-    self->server->own.streams--;
-}
-
-static void resume_streams(http_server_t *self)
-{
-    for (size_t i = 0; i < HTTP_STREAMS_MAX; i++) {
-        stream_t *stream = &self->streams[i];
-        if (stream->connection && stream->is_suspended) {
-            stream->is_suspended = false;
-            MHD_resume_connection(stream->connection);
-        }
-    }
-}
-
-/* NULL: no place is free. */
-static struct MHD_Response *open_stream(http_server_t *self, struct MHD_Connection *connection)
-{
-    for (size_t i = 0; i < HTTP_STREAMS_MAX; i++) {
-        stream_t *stream = &self->streams[i];
-        if (stream->connection) {
-            continue;
-        }
-        if (!live_open(self->live, &stream->reader, self->now_ms)) {
-            return NULL;
-        }
-        stream->server = self;
-        stream->connection = connection;
-        stream->is_suspended = false;
-        self->own.streams++;
-        connection_of(connection)->is_stream = true;
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, read_stream,
-                                                 stream, free_stream);
-    }
-    return NULL;
 }
 
 /* --- Requests --------------------------------------------------------------------------------- */
@@ -215,8 +96,9 @@ static struct MHD_Response *make_response(http_server_t *self, struct MHD_Connec
                                           const http_request_t *request, http_answer_t *answer)
 {
     if (answer->is_stream && strcmp(request->method, "GET") == 0) {
-        struct MHD_Response *stream = open_stream(self, connection);
+        struct MHD_Response *stream = http_streams_open(&self->streams, connection, self->now_ms);
         if (stream) {
+            connection_of(connection)->is_stream = true;
             return stream;
         }
         http_refuse(answer, HTTP_UNAVAILABLE, "too many live pages are open");
@@ -225,22 +107,25 @@ static struct MHD_Response *make_response(http_server_t *self, struct MHD_Connec
                                            MHD_RESPMEM_MUST_COPY);
 }
 
-static void note_time(http_server_t *self)
+static void note_own(http_server_t *self)
 {
     self->own.now_ms = self->now_ms;
     self->own.wall_ms = wall_clock_ms();
+    self->own.connections = self->connections.open;
+    self->own.streams = self->streams.open;
+    self->own.streams_dropped = self->streams.dropped;
 }
 
 static enum MHD_Result respond(http_server_t *self, struct MHD_Connection *connection,
                                const http_request_t *request)
 {
     http_answer_t answer = {0};
-    note_time(self);
+    note_own(self);
     const http_context_t context = {.is_public = self->is_public,
                                     .token = &self->token,
                                     .numbers = &self->numbers,
                                     .own = &self->own,
-                                    .is_full = self->own.connections > HTTP_CONNECTIONS_MAX};
+                                    .is_full = self->connections.open > HTTP_CONNECTIONS_MAX};
     http_answer(&answer, &context, request);
     struct MHD_Response *response = make_response(self, connection, request, &answer);
     self->own.requests++;
@@ -284,7 +169,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
 
 static int wait_ms(http_server_t *self)
 {
-    uint64_t least = self->own.connections > 0 ? CHECK_MS : UINT64_MAX;
+    uint64_t least = self->connections.open > 0 ? HTTP_CHECK_MS : UINT64_MAX;
     MHD_UNSIGNED_LONG_LONG of_daemon;
     if (MHD_get_timeout(self->daemon, &of_daemon) == MHD_YES && of_daemon < least) {
         least = of_daemon;
@@ -301,7 +186,7 @@ static void detach(http_server_t *self)
 {
     numbers_detach(&self->numbers);
     live_end(self->live);
-    resume_streams(self);
+    http_streams_resume(&self->streams);
     sem_post(&self->detached);
 }
 
@@ -311,9 +196,9 @@ static void run_daemon(http_server_t *self)
 {
     uint64_t ended;
     do {
-        ended = self->ended;
+        ended = self->connections.ended;
         MHD_run(self->daemon);
-    } while (self->ended != ended);
+    } while (self->connections.ended != ended);
 }
 
 static void *run(void *argument)
@@ -336,9 +221,9 @@ static void *run(void *argument)
                errno == EINTR) {
         }
         if (live_tick(self->live, self->now_ms)) {
-            resume_streams(self);
+            http_streams_resume(&self->streams);
         }
-        end_late(self);
+        http_connections_end_late(&self->connections, self->now_ms);
         run_daemon(self);
     }
     return NULL;
@@ -359,7 +244,7 @@ static bool start_daemon(http_server_t *self, int listen_fd)
     self->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, self,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_ALL, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)HTTP_CONNECTIONS_ALL, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)(self->is_public ? HTTP_PER_ADDRESS_MAX : 0), MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)(HTTP_REQUEST_MS / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, self,
@@ -383,9 +268,8 @@ static http_server_t *server_new(const http_options_t *options, const http_token
     self->own.started_ms = wall_clock_ms();
     self->now_ms = boot_clock_ms();
     self->live = live_new(&self->numbers, self->own.started_ms);
-    for (size_t i = 0; i < CONNECTIONS_ALL; i++) {
-        self->connections[i].fd = -1;
-    }
+    self->streams.live = self->live;
+    http_connections_init(&self->connections);
     sem_init(&self->detached, 0, 0);
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->is_running = self->wake_fd >= 0 && start_daemon(self, listen_fd) &&
@@ -418,7 +302,8 @@ void http_server_destroy(http_server_t **self)
     }
     if (dead->daemon) {
         live_end(dead->live);
-        resume_streams(dead); /* a daemon is not stopped with suspended connections */
+        http_streams_resume(
+            &dead->streams); /* a daemon is not stopped with suspended connections */
         MHD_run(dead->daemon);
         MHD_stop_daemon(dead->daemon);
     }

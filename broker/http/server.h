@@ -10,11 +10,6 @@
 
 #define HTTP_DEFAULT_PORT 5680 /* of 127.0.0.1 */
 
-#define HTTP_CONNECTIONS_MAX 64    /* that are served; 16 more are told that there are too many */
-#define HTTP_PER_ADDRESS_MAX 16    /* from one address, when it is public */
-#define HTTP_STREAMS_MAX     16    /* live pages */
-#define HTTP_REQUEST_MS      10000 /* from the connection, or the answer before, to the whole answer */
-
 typedef struct http_server http_server_t;
 
 /* All borrowed, and to live as long as the server. */

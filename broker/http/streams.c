@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "broker/http/streams.h"
+
+#define BLOCK_BYTES 16384
+
+static ssize_t read_stream(void *argument, uint64_t position, char *out, size_t size)
+{
+    http_stream_t *self = argument;
+    size_t got;
+    (void)position;
+    if (!live_read(self->all->live, &self->reader, out, size, &got)) {
+        self->all->dropped++;
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    if (got == 0) {
+        self->is_suspended = true;
+        MHD_suspend_connection(self->connection);
+    }
+    return (ssize_t)got;
+}
+
+static void free_stream(void *argument)
+{
+    http_stream_t *self = argument;
+    live_close(self->all->live, &self->reader);
+    self->connection = NULL;
+    self->all->open--;
+}
+
+struct MHD_Response *http_streams_open(http_streams_t *self, struct MHD_Connection *connection,
+                                       uint64_t now_ms)
+{
+    http_stream_t *stream = self->places;
+    while (stream < self->places + HTTP_STREAMS_MAX && stream->connection) {
+        stream++;
+    }
+    if (stream == self->places + HTTP_STREAMS_MAX ||
+        !live_open(self->live, &stream->reader, now_ms)) {
+        return NULL;
+    }
+    stream->all = self;
+    stream->connection = connection;
+    stream->is_suspended = false;
+    self->open++;
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, stream,
+                                             free_stream);
+}
+
+void http_streams_resume(http_streams_t *self)
+{
+    for (size_t i = 0; i < HTTP_STREAMS_MAX; i++) {
+        http_stream_t *stream = &self->places[i];
+        if (stream->connection && stream->is_suspended) {
+            stream->is_suspended = false;
+            MHD_resume_connection(stream->connection);
+        }
+    }
+}
