@@ -350,3 +350,8 @@ void live_end(live_t *self)
     self->has_ended = true;
     trace_unlisten(&self->listener);
 }
+
+bool live_has_ended(const live_t *self)
+{
+    return self->has_ended;
+}

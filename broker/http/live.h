@@ -28,6 +28,7 @@ uint64_t live_next(const live_t *self);
 
 /* Nothing more comes: live_read says false from now on, and the trace is not listened to. */
 void live_end(live_t *self);
+bool live_has_ended(const live_t *self);
 
 /* How often: in ms. */
 #define LIVE_TAKE_MS   20   /* records are taken, so that few are lost */

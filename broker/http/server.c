@@ -92,16 +92,34 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, const ht
     return result;
 }
 
+/* NULL: *problem says why. */
+static struct MHD_Response *make_stream(http_server_t *self, struct MHD_Connection *connection,
+                                        bool is_head, const char **problem)
+{
+    *problem = http_streams_problem(&self->streams);
+    if (*problem) {
+        return NULL;
+    }
+    if (is_head) {
+        return http_streams_head();
+    }
+    struct MHD_Response *stream = http_streams_open(&self->streams, connection, self->now_ms);
+    connection_of(connection)->is_stream = stream != NULL;
+    *problem = "too many listen to what passes";
+    return stream;
+}
+
 static struct MHD_Response *make_response(http_server_t *self, struct MHD_Connection *connection,
                                           const http_request_t *request, http_answer_t *answer)
 {
-    if (answer->is_stream && strcmp(request->method, "GET") == 0) {
-        struct MHD_Response *stream = http_streams_open(&self->streams, connection, self->now_ms);
+    if (answer->is_stream) {
+        const char *problem;
+        struct MHD_Response *stream =
+            make_stream(self, connection, strcmp(request->method, "HEAD") == 0, &problem);
         if (stream) {
-            connection_of(connection)->is_stream = true;
             return stream;
         }
-        http_refuse(answer, HTTP_UNAVAILABLE, "too many live pages are open");
+        http_refuse(answer, HTTP_UNAVAILABLE, problem);
     }
     return MHD_create_response_from_buffer(answer->body.size, answer->body.data,
                                            MHD_RESPMEM_MUST_COPY);

@@ -27,15 +27,22 @@ static void free_stream(void *argument)
     self->all->open--;
 }
 
+const char *http_streams_problem(const http_streams_t *self)
+{
+    if (live_has_ended(self->live)) {
+        return "draining: the broker is about to end";
+    }
+    return self->open == HTTP_STREAMS_MAX ? "too many live pages are open" : NULL;
+}
+
 struct MHD_Response *http_streams_open(http_streams_t *self, struct MHD_Connection *connection,
                                        uint64_t now_ms)
 {
     http_stream_t *stream = self->places;
-    while (stream < self->places + HTTP_STREAMS_MAX && stream->connection) {
+    while (stream->connection) {
         stream++;
     }
-    if (stream == self->places + HTTP_STREAMS_MAX ||
-        !live_open(self->live, &stream->reader, now_ms)) {
+    if (!live_open(self->live, &stream->reader, now_ms)) {
         return NULL;
     }
     stream->all = self;
@@ -44,6 +51,21 @@ struct MHD_Response *http_streams_open(http_streams_t *self, struct MHD_Connecti
     self->open++;
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream, stream,
                                              free_stream);
+}
+
+static ssize_t read_nothing(void *argument, uint64_t position, char *out, size_t size)
+{
+    (void)argument;
+    (void)position;
+    (void)out;
+    (void)size;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+struct MHD_Response *http_streams_head(void)
+{
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_nothing, NULL,
+                                             NULL);
 }
 
 void http_streams_resume(http_streams_t *self)

@@ -26,10 +26,15 @@ struct http_streams {
     uint64_t dropped; /* that were too slow, or had to end */
 };
 
-/* The events from now on, as the connection's answer. NULL: no place is free, or nothing is told
-   any more. */
+/* Why no further stream can be had, in a line for people; NULL: it can. */
+const char *http_streams_problem(const http_streams_t *self);
+
+/* The events from now on, as the connection's answer. To be called while there is no problem. NULL:
+   the trace has too many listeners. */
 struct MHD_Response *http_streams_open(http_streams_t *self, struct MHD_Connection *connection,
                                        uint64_t now_ms);
+/* What a HEAD is answered: as a stream, but without its events and its place. */
+struct MHD_Response *http_streams_head(void);
 
 /* There is something new to send. A connection without is suspended. */
 void http_streams_resume(http_streams_t *self);
