@@ -3,7 +3,7 @@
  */
 #include "broker/http/activity.h"
 
-#include "broker/http/json.h"
+#include "broker/json.h"
 #include "broker/trace/names.h"
 #include "proto/memory.h"
 

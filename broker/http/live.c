@@ -3,7 +3,7 @@
 
 #include "broker/clock.h"
 #include "broker/http/activity.h"
-#include "broker/http/json.h"
+#include "broker/json.h"
 #include "proto/memory.h"
 #include "proto/sealed_message.h"
 
@@ -182,19 +182,6 @@ static status_t call_sealed(void *context, rules_t *rules, store_t *store)
     return rules_read_sealed(rules, &self->record->group, self->record->sequence, &self->payload);
 }
 
-static void write_hex(json_t *json, bytes_t bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char text[2 * LIVE_SEALED_BYTES + 1];
-    size_t size = bytes.size < LIVE_SEALED_BYTES ? bytes.size : LIVE_SEALED_BYTES;
-    for (size_t i = 0; i < size; i++) {
-        text[2 * i] = digits[bytes.data[i] >> 4];
-        text[2 * i + 1] = digits[bytes.data[i] & 15];
-    }
-    text[2 * size] = '\0';
-    json_put_text(json, "hex", text);
-}
-
 static void write_sealed(const trace_record_t *record, bytes_t payload, buffer_t *out)
 {
     json_t json = json_of(out);
@@ -211,7 +198,8 @@ static void write_sealed(const trace_record_t *record, bytes_t payload, buffer_t
         json_put_number(&json, "leaf", header.leaf);
         json_put_number(&json, "generation", header.generation);
     }
-    write_hex(&json, payload);
+    payload.size = payload.size < LIVE_SEALED_BYTES ? payload.size : LIVE_SEALED_BYTES;
+    json_put_hex(&json, "hex", payload);
     json_end(&json);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* The metrics as one JSON object: a number, a histogram, or a list where there are labels. */
-#include "broker/http/json.h"
 #include "broker/http/metrics.h"
+#include "broker/json.h"
 
 typedef struct {
     json_t json;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Prometheus's text format. */
-#include "broker/http/json.h"
 #include "broker/http/metrics.h"
+#include "broker/json.h"
 
 #include <string.h>
 

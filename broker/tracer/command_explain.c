@@ -92,6 +92,14 @@ static int explain_recorded(const tracer_options_t *options, story_t *story)
     return code;
 }
 
+static void print_json(const story_t *story)
+{
+    buffer_t text = {0};
+    json_t json = json_of(&text);
+    story_write_json(story, &json);
+    tracer_put_line(&text);
+}
+
 int command_explain(const tracer_options_t *options)
 {
     story_t story;
@@ -105,7 +113,7 @@ int command_explain(const tracer_options_t *options)
     int code = options->from ? explain_recorded(options, &story) : explain_live(options, &story);
     if (code == TRACER_DONE) {
         if (options->is_json)
-            story_print_json(&story, stdout);
+            print_json(&story);
         else
             story_print(&story, stdout, &options->style);
         code = tracer_flush() ? TRACER_DONE : TRACER_FAILED;

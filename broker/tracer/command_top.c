@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Rates, waits, and who is slow: a screen that is drawn anew each second. */
 #include "broker/clock.h"
+#include "broker/json.h"
 #include "broker/tracer/rates.h"
 #include "broker/tracer/step_text.h"
 #include "broker/tracer/tracer.h"
@@ -148,19 +149,37 @@ static void print_top(top_t *self, const overview_reply_t *overview)
 static void print_json(const top_t *self, const overview_reply_t *overview)
 {
     const rates_t *rates = &self->rates;
-    printf("{\"time_ms\":%" PRId64 ",\"requests\":%" PRIu64 ",\"refused\":%" PRIu64
-           ",\"messages\":%" PRIu64 ",\"pushed\":%" PRIu64 ",\"fetched\":%" PRIu64
-           ",\"dropped\":%" PRIu64 ",\"answer_p50_us\":%" PRIu64 ",\"answer_p99_us\":%" PRIu64
-           ",\"sync_p50_us\":%" PRIu64 ",\"sync_p99_us\":%" PRIu64 ",\"connections\":%" PRIu64
-           ",\"sessions\":%" PRIu64 ",\"users_online\":%" PRIu64 ",\"pending_joins\":%" PRIu64
-           ",\"oldest_join_ms\":%" PRIu64 ",\"pending_leaves\":%" PRIu64
-           ",\"oldest_leave_ms\":%" PRIu64 ",\"lost\":%" PRIu64 "}\n",
-           wall_clock_ms(), rates->requests, rates->refused, rates->messages, rates->pushed,
-           rates->fetched, rates->dropped, durations_at(&rates->answers, 0.5),
-           durations_at(&rates->answers, 0.99), durations_at(&rates->syncs, 0.5),
-           durations_at(&rates->syncs, 0.99), overview->connections, overview->sessions,
-           overview->users_online, overview->pending_joins, overview->oldest_join_ms,
-           overview->pending_leaves, overview->oldest_leave_ms, self->lost);
+    const struct {
+        const char *key;
+        uint64_t value;
+    } numbers[] = {
+        {"time_ms", wall_clock_ms()},
+        {"requests", rates->requests},
+        {"refused", rates->refused},
+        {"messages", rates->messages},
+        {"pushed", rates->pushed},
+        {"fetched", rates->fetched},
+        {"dropped", rates->dropped},
+        {"answer_p50_us", durations_at(&rates->answers, 0.5)},
+        {"answer_p99_us", durations_at(&rates->answers, 0.99)},
+        {"sync_p50_us", durations_at(&rates->syncs, 0.5)},
+        {"sync_p99_us", durations_at(&rates->syncs, 0.99)},
+        {"connections", overview->connections},
+        {"sessions", overview->sessions},
+        {"users_online", overview->users_online},
+        {"pending_joins", overview->pending_joins},
+        {"oldest_join_ms", overview->oldest_join_ms},
+        {"pending_leaves", overview->pending_leaves},
+        {"oldest_leave_ms", overview->oldest_leave_ms},
+        {"lost", self->lost},
+    };
+    buffer_t text = {0};
+    json_t json = json_of(&text);
+    json_object(&json);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        json_put_number(&json, numbers[i].key, numbers[i].value);
+    json_end(&json);
+    tracer_put_line(&text);
 }
 
 static status_t show(top_t *self)

@@ -10,13 +10,20 @@ static bool is_idle_poll(const trace_record_t *step)
     return is_poll && (step->step == TRACE_RECEIVED || step->step == TRACE_ACCEPTED);
 }
 
+static void print_json(const trace_record_t *step)
+{
+    buffer_t text = {0};
+    json_t json = json_of(&text);
+    step_write_json(step, &json);
+    tracer_put_line(&text);
+}
+
 static bool print_steps(void *context, const trace_record_t *steps, size_t count, uint64_t dropped)
 {
     const tracer_options_t *options = context;
     for (size_t i = 0; i < count; i++) {
         if (options->is_json) {
-            step_print_json(stdout, &steps[i]);
-            putchar('\n');
+            print_json(&steps[i]);
         } else if (options->with_polls || !is_idle_poll(&steps[i])) {
             step_print(stdout, &options->style, &steps[i]);
         }

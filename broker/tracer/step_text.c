@@ -4,6 +4,7 @@
 #include "broker/trace/names.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <time.h>
 
 enum { TEXT_BYTES = 32, TEXTS = 4 };
@@ -247,57 +248,38 @@ void step_print(FILE *out, const style_t *style, const trace_record_t *step)
 
 /* --- JSON ------------------------------------------------------------------------------------ */
 
-static void json_number(FILE *out, const char *key, uint64_t number)
+static void put_id(json_t *out, const char *key, const uint8_t *id, size_t size)
 {
-    if (number != 0)
-        fprintf(out, ",\"%s\":%" PRIu64, key, number);
+    if (!sodium_is_zero(id, size))
+        json_put_hex(out, key, (bytes_t){id, size});
 }
 
-/* Names hold nothing that JSON would have escaped (proto/name.h). */
-static void json_name(FILE *out, const char *key, const char *name)
+void step_write_json(const trace_record_t *step, json_t *out)
 {
-    if (name[0] != '\0')
-        fprintf(out, ",\"%s\":\"%s\"", key, name);
-}
-
-static void json_id(FILE *out, const char *key, const uint8_t *bytes, size_t size)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < size; i++)
-        any |= bytes[i];
-    if (any == 0)
-        return;
-    fprintf(out, ",\"%s\":\"", key);
-    for (size_t i = 0; i < size; i++)
-        fprintf(out, "%02x", bytes[i]);
-    fputc('"', out);
-}
-
-void step_print_json(FILE *out, const trace_record_t *step)
-{
-    fprintf(out, "{\"time_us\":%" PRIu64 ",\"step\":\"%s\"", step->time_us,
-            trace_step_name(step->step));
-    json_number(out, "turn", step->turn);
-    json_number(out, "request", step->request);
+    json_object(out);
+    json_put_number(out, "time_us", step->time_us);
+    json_put_text(out, "step", trace_step_name(step->step));
+    json_put_nonzero(out, "turn", step->turn);
+    json_put_nonzero(out, "request", step->request);
     if (step->verb != VERB_none)
-        json_name(out, "verb", text_of_verb(step->verb));
+        json_put_text(out, "verb", text_of_verb(step->verb));
     if (step->status != STATUS_OK)
-        json_name(out, "status", status_name(status_from_code(step->status)));
-    json_name(out, "reason", trace_reason_name(step->reason));
-    json_name(out, "purpose",
-              step->purpose == PURPOSE_EVENTS   ? "events"
-              : step->purpose == PURPOSE_DUTIES ? "duties"
-                                                : "");
-    json_name(out, "user", step->user.text);
-    json_name(out, "group", step->group.text);
-    json_number(out, "epoch", step->epoch);
-    json_number(out, "sequence", step->sequence);
-    json_number(out, "last_sequence", step->last_sequence);
-    json_number(out, "size_bytes", step->size_bytes);
-    json_number(out, "count", step->count);
-    json_number(out, "duration_us", step->duration_us);
-    json_id(out, "trace_id", step->trace_id, TRACE_ID_BYTES);
-    json_id(out, "span_id", step->span_id, SPAN_ID_BYTES);
-    json_id(out, "parent_id", step->parent_id, SPAN_ID_BYTES);
-    fputc('}', out);
+        json_put_text(out, "status", status_name(status_from_code(step->status)));
+    json_put_nonempty(out, "reason", trace_reason_name(step->reason));
+    json_put_nonempty(out, "purpose",
+                      step->purpose == PURPOSE_EVENTS   ? "events"
+                      : step->purpose == PURPOSE_DUTIES ? "duties"
+                                                        : "");
+    json_put_nonempty(out, "user", step->user.text);
+    json_put_nonempty(out, "group", step->group.text);
+    json_put_nonzero(out, "epoch", step->epoch);
+    json_put_nonzero(out, "sequence", step->sequence);
+    json_put_nonzero(out, "last_sequence", step->last_sequence);
+    json_put_nonzero(out, "size_bytes", step->size_bytes);
+    json_put_nonzero(out, "count", step->count);
+    json_put_nonzero(out, "duration_us", step->duration_us);
+    put_id(out, "trace_id", step->trace_id, TRACE_ID_BYTES);
+    put_id(out, "span_id", step->span_id, SPAN_ID_BYTES);
+    put_id(out, "parent_id", step->parent_id, SPAN_ID_BYTES);
+    json_end(out);
 }

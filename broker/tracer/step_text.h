@@ -3,6 +3,7 @@
 #ifndef CONCLAVE_BROKER_TRACER_STEP_TEXT_H
 #define CONCLAVE_BROKER_TRACER_STEP_TEXT_H
 
+#include "broker/json.h"
 #include "broker/tracer/style.h"
 #include "proto/message.h"
 
@@ -11,9 +12,9 @@
 /* One line, with the local time of day. */
 void step_print(FILE *out, const style_t *style, const trace_record_t *step);
 
-/* One JSON object, without a new line: the fields of proto/operator.def that apply, step, verb,
+/* One JSON object: the fields of proto/operator.def that apply, step, verb,
  * status and reason by name, ids in hex. */
-void step_print_json(FILE *out, const trace_record_t *step);
+void step_write_json(const trace_record_t *step, json_t *out);
 
 /* Bytes for people ("812 B", "1.2 kB"), and microseconds ("87 µs", "1.8 ms"). Lent until the next
  * but three. */

@@ -257,57 +257,57 @@ void story_print(const story_t *self, FILE *out, const style_t *style)
 
 /* --- JSON ------------------------------------------------------------------------------------ */
 
-static void json_step(FILE *out, const char *key, const trace_record_t *step)
+static void put_step(json_t *out, const char *key, const trace_record_t *step)
 {
     if (step->time_us == 0)
         return;
-    fprintf(out, ",\"%s\":", key);
-    step_print_json(out, step);
+    json_key(out, key);
+    step_write_json(step, out);
 }
 
-static void json_number(FILE *out, const char *key, uint64_t number)
+static void put_reader(const story_t *self, const story_reader_t *reader, json_t *out)
 {
-    if (number != 0)
-        fprintf(out, ",\"%s\":%" PRIu64, key, number);
-}
-
-static void json_reader(const story_t *self, FILE *out, const story_reader_t *reader)
-{
-    fprintf(out, "{\"name\":\"%s\"", reader->name.text);
+    json_object(out);
+    json_put_text(out, "name", reader->name.text);
     if (reader->is_reader)
-        fprintf(out, ",\"online\":%s", reader->is_online ? "true" : "false");
-    fprintf(out, ",\"has_it\":%s", has_it(self, reader) ? "true" : "false");
-    json_number(out, "cursor", reader->cursor);
-    json_number(out, "pushed_us", reader->pushed_us);
-    json_number(out, "dropped_us", reader->dropped_us);
+        json_put_bool(out, "online", reader->is_online);
+    json_put_bool(out, "has_it", has_it(self, reader));
+    json_put_nonzero(out, "cursor", reader->cursor);
+    json_put_nonzero(out, "pushed_us", reader->pushed_us);
+    json_put_nonzero(out, "dropped_us", reader->dropped_us);
     if (reader->dropped_us)
-        fprintf(out, ",\"reason\":\"%s\"", trace_reason_name(reader->reason));
-    json_number(out, "fetched_us", reader->fetched_us);
-    json_number(out, "acknowledged_us", reader->acknowledged_us);
-    fputc('}', out);
+        json_put_text(out, "reason", trace_reason_name(reader->reason));
+    json_put_nonzero(out, "fetched_us", reader->fetched_us);
+    json_put_nonzero(out, "acknowledged_us", reader->acknowledged_us);
+    json_end(out);
 }
 
-void story_print_json(const story_t *self, FILE *out)
+static void put_facts(const explain_reply_t *facts, json_t *out)
 {
-    fprintf(out, "{\"group\":\"%s\",\"sequence\":%" PRIu64 ",\"sender\":\"%s\"", self->group.text,
-            self->sequence, sender_text(self));
-    if (self->has_facts) {
-        static const char *const kinds[] = {"", "message", "commit", "leave"};
-        fprintf(out, ",\"kind\":\"%s\",\"time_ms\":%" PRIu64,
-                self->facts.kind <= EVENT_LEAVE ? kinds[self->facts.kind] : "",
-                self->facts.time_ms);
-        json_number(out, "size_bytes", self->facts.size_bytes);
-        json_number(out, "epoch", self->facts.epoch);
-        json_number(out, "head", self->facts.head);
-    }
-    json_step(out, "received", &self->received);
-    json_step(out, "appended", &self->appended);
-    json_step(out, "stored", &self->stored);
-    json_step(out, "fanned_out", &self->fanned_out);
-    fputs(",\"readers\":[", out);
-    for (size_t i = 0; i < self->reader_count; i++) {
-        fputs(i > 0 ? "," : "", out);
-        json_reader(self, out, &self->readers[i]);
-    }
-    fputs("]}\n", out);
+    static const char *const kinds[] = {"", "message", "commit", "leave"};
+    json_put_text(out, "kind", facts->kind <= EVENT_LEAVE ? kinds[facts->kind] : "");
+    json_put_number(out, "time_ms", facts->time_ms);
+    json_put_nonzero(out, "size_bytes", facts->size_bytes);
+    json_put_nonzero(out, "epoch", facts->epoch);
+    json_put_nonzero(out, "head", facts->head);
+}
+
+void story_write_json(const story_t *self, json_t *out)
+{
+    json_object(out);
+    json_put_text(out, "group", self->group.text);
+    json_put_number(out, "sequence", self->sequence);
+    json_put_text(out, "sender", sender_text(self));
+    if (self->has_facts)
+        put_facts(&self->facts, out);
+    put_step(out, "received", &self->received);
+    put_step(out, "appended", &self->appended);
+    put_step(out, "stored", &self->stored);
+    put_step(out, "fanned_out", &self->fanned_out);
+    json_key(out, "readers");
+    json_array(out);
+    for (size_t i = 0; i < self->reader_count; i++)
+        put_reader(self, &self->readers[i], out);
+    json_end(out);
+    json_end(out);
 }

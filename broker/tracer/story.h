@@ -3,6 +3,7 @@
 #ifndef CONCLAVE_BROKER_TRACER_STORY_H
 #define CONCLAVE_BROKER_TRACER_STORY_H
 
+#include "broker/json.h"
 #include "broker/rules/trace.h"
 #include "broker/tracer/style.h"
 
@@ -47,7 +48,7 @@ void story_add_step(story_t *self, const trace_record_t *step);
 bool story_is_known(const story_t *self);
 
 void story_print(const story_t *self, FILE *out, const style_t *style);
-/* One JSON object, with a new line. */
-void story_print_json(const story_t *self, FILE *out);
+/* One JSON object. */
+void story_write_json(const story_t *self, json_t *out);
 
 #endif

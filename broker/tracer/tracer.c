@@ -21,6 +21,13 @@ void tracer_complain(const char *format, ...)
     va_end(arguments);
 }
 
+void tracer_put_line(buffer_t *text)
+{
+    buffer_u8(text, '\n');
+    fwrite(text->data, text->size, 1, stdout); /* tracer_flush tells what fails */
+    buffer_free(text);
+}
+
 bool tracer_flush(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

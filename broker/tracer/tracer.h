@@ -65,6 +65,8 @@ FILE *tracer_create(const char *path);
 
 /* A line on standard error: "conclave-trace: ...". Text from elsewhere must be printable. */
 __attribute__((format(printf, 1, 2))) void tracer_complain(const char *format, ...);
+/* The text and a new line to standard output; frees the text. */
+void tracer_put_line(buffer_t *text);
 /* Whether standard output took all; complains if not, unless its reader has gone. */
 bool tracer_flush(void);
 /* What a status of the broker, or of the way to it, means for the exit code. */

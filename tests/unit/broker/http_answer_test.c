@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Who is answered what by the HTTP server, without a socket; and text that tries to break out of
- * where it is put. */
+/* Who is answered what by the HTTP server, without a socket. */
 #include "broker/http/answer.h"
-#include "broker/http/json.h"
 #include "broker/http/page.h"
 
 #include <netinet/in.h>
@@ -254,29 +252,10 @@ static void test_readiness(void **state)
     router_calls_destroy(&calls);
 }
 
-static void test_hostile_text_stays_text(void **state)
+static void test_a_label_stays_a_label(void **state)
 {
     buffer_t out = {0};
-    json_t json = json_of(&out);
     (void)state;
-    json_object(&json);
-    json_put_text(&json, "a", "</script>\"\\\n\x01&\x7f");
-    json_put_text(&json, "b", "\xc3\xa9");
-    json_put_text(&json, "c", "\xff\xc3\xa9");
-    json_key(&json, "d");
-    json_array(&json);
-    json_decimal(&json, 1500, 3);
-    json_decimal(&json, 20, 6);
-    json_decimal(&json, 3000, 3);
-    json_bool(&json, true);
-    json_end(&json);
-    json_end(&json);
-    buffer_u8(&out, 0);
-    assert_string_equal(
-        (char *)out.data,
-        "{\"a\":\"\\u003c/script\\u003e\\u0022\\u005c\\u000a\\u0001\\u0026\\u007f\","
-        "\"b\":\"\xc3\xa9\",\"c\":\"???\",\"d\":[1.5,0.00002,3,true]}");
-    buffer_clear(&out);
     metrics_escape_label(&out, "a\"} 1\nb\\");
     buffer_u8(&out, 0);
     assert_string_equal((char *)out.data, "a\\\"} 1\\nb\\\\");
@@ -314,7 +293,7 @@ int main(void)
         cmocka_unit_test_setup(test_token_files, setup),
         cmocka_unit_test_setup(test_local_addresses, setup),
         cmocka_unit_test_setup(test_readiness, setup),
-        cmocka_unit_test_setup(test_hostile_text_stays_text, setup),
+        cmocka_unit_test_setup(test_a_label_stays_a_label, setup),
         cmocka_unit_test_setup(test_the_page_has_a_new_nonce_each_time, setup),
     };
     if (sodium_init() < 0) {

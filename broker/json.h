@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Writes JSON into a buffer, with the commas and the escapes where they belong. */
-#ifndef CONCLAVE_BROKER_HTTP_JSON_H
-#define CONCLAVE_BROKER_HTTP_JSON_H
+#ifndef CONCLAVE_BROKER_JSON_H
+#define CONCLAVE_BROKER_JSON_H
 
 #include "proto/bytes.h"
 
@@ -37,7 +37,13 @@ void json_text(json_t *self, const char *text);
 
 /* Key and value in one. */
 void json_put_number(json_t *self, const char *key, uint64_t value);
+void json_put_bool(json_t *self, const char *key, bool value);
 void json_put_text(json_t *self, const char *key, const char *text);
+/* As text, two digits a byte. */
+void json_put_hex(json_t *self, const char *key, bytes_t bytes);
+/* Nothing where it is 0 or "". */
+void json_put_nonzero(json_t *self, const char *key, uint64_t value);
+void json_put_nonempty(json_t *self, const char *key, const char *text);
 
 /* value / 10^decimals as text, shared with the metrics. */
 #define DECIMAL_TEXT_BYTES 32

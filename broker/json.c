@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "broker/http/json.h"
+#include "broker/json.h"
 
 #include "proto/utf8.h"
 
@@ -126,8 +126,42 @@ void json_put_number(json_t *self, const char *key, uint64_t value)
     json_number(self, value);
 }
 
+void json_put_bool(json_t *self, const char *key, bool value)
+{
+    json_key(self, key);
+    json_bool(self, value);
+}
+
 void json_put_text(json_t *self, const char *key, const char *text)
 {
     json_key(self, key);
     json_text(self, text);
+}
+
+void json_put_hex(json_t *self, const char *key, bytes_t bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    json_key(self, key);
+    begin_value(self);
+    add(self, "\"");
+    uint8_t *out = buffer_extend(self->out, 2 * bytes.size);
+    for (size_t i = 0; i < bytes.size; i++) {
+        out[2 * i] = (uint8_t)digits[bytes.data[i] >> 4];
+        out[2 * i + 1] = (uint8_t)digits[bytes.data[i] & 15];
+    }
+    add(self, "\"");
+}
+
+void json_put_nonzero(json_t *self, const char *key, uint64_t value)
+{
+    if (value != 0) {
+        json_put_number(self, key, value);
+    }
+}
+
+void json_put_nonempty(json_t *self, const char *key, const char *text)
+{
+    if (text[0] != '\0') {
+        json_put_text(self, key, text);
+    }
 }
