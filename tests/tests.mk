@@ -9,6 +9,8 @@ $(BUILD)/tests/unit/proto/%: $(BUILD)/tests/unit/proto/%.o $(BUILD)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(PROTO_LIBS) -lcmocka
 $(BUILD)/tests/unit/broker/%: $(BUILD)/tests/unit/broker/%.o $(BUILD)/libbroker.a $(BUILD)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(BROKER_LIBS) $(PROTO_LIBS) -lcmocka
+$(BUILD)/tests/unit/tracer/%: $(BUILD)/tests/unit/tracer/%.o $(BUILD)/libtracer.a $(BUILD)/libbroker.a $(BUILD)/libproto.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TRACER_LIBS) $(PROTO_LIBS) -lcmocka
 $(BUILD)/tests/unit/client/%: $(BUILD)/tests/unit/client/%.o $(BUILD)/libclient.a $(BUILD)/libproto.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLIENT_LIBS) $(PROTO_LIBS) -lcmocka
 

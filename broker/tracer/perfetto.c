@@ -9,6 +9,7 @@
 #include "broker/trace/names.h"
 #include "broker/tracer/message_map.h"
 #include "broker/tracer/step_text.h"
+#include "broker/tracer/turn.h"
 #include "proto/memory.h"
 
 #include <inttypes.h>
@@ -36,9 +37,8 @@ typedef struct {
     uint64_t at_ns;
 } place_t;
 
-/* The router reads one request after the other, so at most one is not answered yet. */
+/* The last one that was received. */
 typedef struct {
-    bool is_open;
     name_t user;
     uint64_t verb;
     uint64_t at_ns;
@@ -58,6 +58,7 @@ struct perfetto {
     message_map_t *groups; /* track_t, at sequence 0 */
     message_map_t *users;
     message_map_t *messages; /* place_t */
+    turn_t turn;
     request_t request;
 };
 
@@ -194,30 +195,20 @@ static void end_request(perfetto_t *self, uint64_t at_ns, const trace_record_t *
         put_arguments(self, answer);
     else
         fputc('}', self->out);
-    self->request.is_open = false;
 }
 
 static void take_received(perfetto_t *self, const trace_record_t *step)
 {
-    if (self->request.is_open) /* its answer was lost */
-        end_request(self, 0, NULL);
     track_t *track = track_of(self, KIND_USERS, &step->user);
     track->end_ns = not_before(time_of(self, step->time_us), track->end_ns);
-    self->request = (request_t){
-        .is_open = true, .user = step->user, .verb = step->verb, .at_ns = track->end_ns};
+    self->request = (request_t){.user = step->user, .verb = step->verb, .at_ns = track->end_ns};
     begin_event(self, "B", track->kind, track->id);
     put_time(self, "ts", track->end_ns);
     fprintf(self->out, ",\"cat\":\"request\",\"name\":\"%s\"", text_of_verb(step->verb));
     put_arguments(self, step);
 }
 
-static void take_answered(perfetto_t *self, const trace_record_t *step)
-{
-    if (self->request.is_open && name_equal(&self->request.user, &step->user))
-        end_request(self, time_of(self, step->time_us), step);
-}
-
-static void take_appended(perfetto_t *self, const trace_record_t *step)
+static void take_appended(perfetto_t *self, const trace_record_t *step, bool has_request)
 {
     char name[64];
     const track_t *sender = track_of(self, KIND_USERS, &step->user);
@@ -227,8 +218,7 @@ static void take_appended(perfetto_t *self, const trace_record_t *step)
     at_ns = put_slice(self, track, name, at_ns, at_ns, step);
     place_t *place = message_map_put(self->messages, &step->group, step->sequence);
     *place = (place_t){.track = track->id, .at_ns = at_ns};
-    /* Its answer came just before. */
-    if (name_equal(&self->request.user, &step->user) && self->request.verb == step->verb)
+    if (has_request)
         put_arrow(self, KIND_USERS, sender->id, self->request.at_ns, track, at_ns);
 }
 
@@ -269,16 +259,20 @@ static void take_fanned_out(perfetto_t *self, const trace_record_t *step)
 
 static void take_step(perfetto_t *self, const trace_record_t *step)
 {
+    if (step->step == TRACE_RECEIVED && turn_is_waiting(&self->turn)) /* the answer was lost */
+        end_request(self, 0, NULL);
+    const bool has_request = turn_take(&self->turn, step);
     switch (step->step) {
     case TRACE_RECEIVED:
         take_received(self, step);
         break;
     case TRACE_ACCEPTED:
     case TRACE_REFUSED:
-        take_answered(self, step);
+        if (has_request)
+            end_request(self, time_of(self, step->time_us), step);
         break;
     case TRACE_APPENDED:
-        take_appended(self, step);
+        take_appended(self, step, has_request);
         break;
     case TRACE_STORED:
     case TRACE_STORE_FAILED:
@@ -331,7 +325,7 @@ bool perfetto_add(perfetto_t *self, const trace_record_t *steps, size_t count, u
 
 bool perfetto_finish(perfetto_t *self)
 {
-    if (self->request.is_open)
+    if (turn_is_waiting(&self->turn))
         end_request(self, 0, NULL);
     return put_ending(self);
 }

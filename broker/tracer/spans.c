@@ -5,6 +5,7 @@
 #include "broker/tracer/message_map.h"
 #include "broker/tracer/span.h"
 #include "broker/tracer/step_text.h"
+#include "broker/tracer/turn.h"
 #include "proto/memory.h"
 
 #include <inttypes.h>
@@ -26,7 +27,6 @@ typedef struct {
 
 typedef struct {
     span_t span;
-    bool is_answered;
     bool is_accepted;
 } open_request_t;
 
@@ -34,9 +34,9 @@ struct spans {
     spans_take_t *take;
     void *context;
     message_map_t *origins;
-    open_request_t open[OPEN_MAX]; /* the turn's requests */
+    turn_t turn;
+    open_request_t open[OPEN_MAX]; /* its requests */
     size_t open_count;
-    uint64_t turn;
     buffer_t text;
 };
 
@@ -117,19 +117,8 @@ static void give(spans_t *self, span_t *span)
 
 /* --- Requests -------------------------------------------------------------------------------- */
 
-static open_request_t *last_open(spans_t *self, const trace_record_t *step)
-{
-    if (self->open_count == 0)
-        return NULL;
-    open_request_t *last = &self->open[self->open_count - 1];
-    bool is_same = memcmp(last->span.context.span_id, step->span_id, SPAN_ID_BYTES) == 0;
-    return is_same ? last : NULL;
-}
-
 static open_request_t *open_request(spans_t *self, const trace_record_t *step)
 {
-    if (self->open_count == OPEN_MAX)
-        spans_end_turn(self);
     open_request_t *request = &self->open[self->open_count++];
     *request = (open_request_t){.span = {.start_us = step->time_us, .end_us = step->time_us}};
     memcpy(request->span.context.trace_id, step->trace_id, TRACE_ID_BYTES);
@@ -138,9 +127,8 @@ static open_request_t *open_request(spans_t *self, const trace_record_t *step)
     return request;
 }
 
-static void take_received(spans_t *self, const trace_record_t *step)
+static void take_received(span_t *span, const trace_record_t *step)
 {
-    span_t *span = &open_request(self, step)->span;
     span->kind = SPAN_SERVER;
     describe_operation(span, text_of_verb(step->verb),
                        step->verb == VERB_poll_messages ? "receive"
@@ -153,12 +141,8 @@ static void take_received(spans_t *self, const trace_record_t *step)
         span_number(span, "messaging.conclave.request.size", step->size_bytes);
 }
 
-static void take_answered(spans_t *self, const trace_record_t *step)
+static void take_answered(open_request_t *request, const trace_record_t *step)
 {
-    open_request_t *request = last_open(self, step);
-    if (!request || request->is_answered)
-        return; /* where it began was filtered out or lost */
-    request->is_answered = true;
     request->is_accepted = step->step == TRACE_ACCEPTED;
     request->span.end_us = step->time_us;
     if (step->step == TRACE_REFUSED)
@@ -166,7 +150,7 @@ static void take_answered(spans_t *self, const trace_record_t *step)
 }
 
 /* Who sent it without saying where from leaves the request as the creation of the message. */
-static void take_appended(spans_t *self, const trace_record_t *step)
+static void take_appended(spans_t *self, open_request_t *request, const trace_record_t *step)
 {
     char id[MESSAGE_ID_BYTES];
     origin_t *origin = message_map_put(self->origins, &step->group, step->sequence);
@@ -175,7 +159,6 @@ static void take_appended(spans_t *self, const trace_record_t *step)
     origin->creation = origin->request;
     if (exists(step->parent_id))
         memcpy(origin->creation.span_id, step->parent_id, SPAN_ID_BYTES);
-    open_request_t *request = last_open(self, step);
     if (!request)
         return;
     message_id(id, &step->group, step->sequence);
@@ -197,6 +180,7 @@ static void end_turn(spans_t *self, const trace_record_t *write)
         give(self, &request->span);
     }
     self->open_count = 0;
+    turn_end(&self->turn);
 }
 
 void spans_end_turn(spans_t *self)
@@ -302,10 +286,9 @@ static void take_fetched(spans_t *self, const trace_record_t *step)
 
 /* What happens within a request is an event of its span; what happens by itself is a span without
  * length. */
-static void take_incident(spans_t *self, const trace_record_t *step)
+static void take_incident(spans_t *self, open_request_t *request, const trace_record_t *step)
 {
     const char *name = trace_step_name(step->step);
-    open_request_t *request = exists(step->span_id) ? last_open(self, step) : NULL;
     if (request) {
         span_event(&request->span, step->time_us, name, step->group.text, step->sequence);
         return;
@@ -323,20 +306,24 @@ static void take_incident(spans_t *self, const trace_record_t *step)
 
 void spans_add(spans_t *self, const trace_record_t *step)
 {
-    if (step->turn != 0 && step->turn != self->turn) {
+    open_request_t *request = NULL; /* that the step belongs to */
+    const bool is_full = step->step == TRACE_RECEIVED && self->open_count == OPEN_MAX;
+    if (is_full || turn_is_next(&self->turn, step))
         spans_end_turn(self);
-        self->turn = step->turn;
-    }
+    if (turn_take(&self->turn, step))
+        request = step->step == TRACE_RECEIVED ? open_request(self, step)
+                                               : &self->open[self->open_count - 1];
     switch (step->step) {
     case TRACE_RECEIVED:
-        take_received(self, step);
+        take_received(&request->span, step);
         break;
     case TRACE_ACCEPTED:
     case TRACE_REFUSED:
-        take_answered(self, step);
+        if (request)
+            take_answered(request, step);
         break;
     case TRACE_APPENDED:
-        take_appended(self, step);
+        take_appended(self, request, step);
         break;
     case TRACE_STORED:
     case TRACE_STORE_FAILED:
@@ -352,7 +339,7 @@ void spans_add(spans_t *self, const trace_record_t *step)
     case TRACE_FANNED_OUT: /* its pushes say it all */
         break;
     default:
-        take_incident(self, step);
+        take_incident(self, request, step);
     }
 }
 
