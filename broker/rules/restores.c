@@ -102,37 +102,39 @@ status_t restore_stamp(store_t *store, uint64_t now_ms)
 /* --- Telling of one --------------------------------------------------------------------------- */
 
 typedef struct {
-    const uint8_t *incarnation;
-    uint32_t first; /* the restore that replaced it; 0: none did */
-    uint64_t time_ms;
+    const uint8_t *incarnation; /* asked for */
+    uint32_t first;             /* the restore that replaced it; 0: none did */
+    uint64_t time_ms;           /* of the last restore */
+    log_end_t earliest;         /* where the log ended in a restore since */
     bool is_damaged;
 } lineage_t;
 
-static bool find_restore(void *context, const store_record_t *record)
+static bool take_restore(void *context, const store_record_t *record)
 {
-    lineage_t *lineage = context;
+    lineage_t *self = context;
     restore_t restore;
-    lineage->is_damaged = !restore_read(&restore, record_value(record));
-    lineage->time_ms = restore.time_ms;
-    if (lineage->first == 0 &&
-        memcmp(restore.incarnation, lineage->incarnation, INCARNATION_BYTES) == 0)
-        lineage->first = get_u32(record->key + record->key_size - 4);
-    return !lineage->is_damaged;
+    self->is_damaged = !restore_read(&restore, record_value(record));
+    self->time_ms = restore.time_ms;
+    if (self->first == 0 && memcmp(restore.incarnation, self->incarnation, INCARNATION_BYTES) == 0)
+        self->first = get_u32(record->key + record->key_size - 4);
+    return !self->is_damaged;
 }
 
-typedef struct {
-    log_end_t end;
-    bool is_damaged;
-} earliest_t;
-
-static bool find_earliest(void *context, const store_record_t *record)
+static bool take_end(void *context, const store_record_t *record)
 {
-    earliest_t *earliest = context;
+    lineage_t *self = context;
     log_end_t end;
-    earliest->is_damaged = !log_end_read(&end, record_value(record));
-    if (end.sequence < earliest->end.sequence)
-        earliest->end = end;
-    return !earliest->is_damaged;
+    self->is_damaged = !log_end_read(&end, record_value(record));
+    if (end.sequence < self->earliest.sequence)
+        self->earliest = end;
+    return !self->is_damaged;
+}
+
+static status_t follow(rules_t *rules, const store_key_t *prefix, const store_key_t *from,
+                       store_visit_t *visit, lineage_t *self)
+{
+    status_t status = visit_prefix(rules, prefix, from, 0, visit, self);
+    return self->is_damaged ? STATUS_STORE_FAILED : status;
 }
 
 status_t handle_restored(request_t *request)
@@ -147,21 +149,21 @@ status_t handle_restored(request_t *request)
     if (status == STATUS_OK)
         status = cache_member(rules, group, &request->user->name, &member);
     if (status == STATUS_OK)
-        status = visit_prefix(rules, &restores, NULL, 0, find_restore, &lineage);
+        status = follow(rules, &restores, NULL, take_restore, &lineage);
+    if (status == STATUS_OK && lineage.first == 0)
+        status = STATUS_NOT_FOUND;
     if (status != STATUS_OK)
         return status;
-    if (lineage.is_damaged || lineage.first == 0)
-        return lineage.is_damaged ? STATUS_STORE_FAILED : STATUS_NOT_FOUND;
     request->group = group;
-    earliest_t earliest = {.end = {.sequence = group->head.sequence, .epoch = group->head.epoch}};
+    lineage.earliest = (log_end_t){.sequence = group->head.sequence, .epoch = group->head.epoch};
     store_key_t ends = key_of_group(KEY_RESTORED, group->id), from = ends;
     key_u32(&from, lineage.first);
-    status = visit_prefix(rules, &ends, &from, 0, find_earliest, &earliest);
-    if (status != STATUS_OK || earliest.is_damaged)
-        return STATUS_STORE_FAILED;
+    status = follow(rules, &ends, &from, take_end, &lineage);
+    if (status != STATUS_OK)
+        return status;
     restored_reply_t *reply = &request->reply.restored_reply;
-    reply->sequence = earliest.end.sequence;
-    reply->epoch = earliest.end.epoch;
+    reply->sequence = lineage.earliest.sequence;
+    reply->epoch = lineage.earliest.epoch;
     reply->time_ms = lineage.time_ms;
     return STATUS_OK;
 }
