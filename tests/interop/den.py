@@ -5,10 +5,7 @@ import contextlib
 from conclave_admin import Admin
 from conclave_client import Member
 from harness import World, equal
-
-
-def python(world, kind, name):
-    return kind(world.broker.url, name).register()
+from mixed import python
 
 
 @contextlib.contextmanager

@@ -16,8 +16,9 @@ from conclave_client import Member
 from conclave_commit import Add, first_transcript, write_join_request, write_leave
 from conclave_epoch import TEXT, text_content
 from conclave_wire import ADMIN, STATUS, BrokerSaid
-from den import den, joined, python, same
+from den import den, joined, same
 from harness import equal, main
+from mixed import python
 
 
 # --- Groups -----------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ import nacl.signing
 from conclave_blocks import sign
 from conclave_client import Member
 from conclave_wire import CODES, DUTIES, EVENTS, FRAME_MAX_BYTES, STATUS, Connection
-from den import den, python, same
+from den import den, same
 from harness import World, equal, main
+from mixed import python
 
 
 def answers(wire, *parts, count=1, seconds=5):
