@@ -13,11 +13,10 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
-from harness import BUILD, SLOW, World, contains, equal, main, matches, room, wait_for
-from operating_test import Deaf, account, after, config, events, refused, reload
+from harness import SLOW, World, contains, equal, main, matches, room, wait_for
+from operating import CONCLAVED, Deaf, account, after, config, events, refused, reload
 from prometheus_text import parse
 
-CONCLAVED = os.path.join(BUILD, "conclaved")
 ANY = ["--http", "127.0.0.1:*"]
 
 

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import chromium
 from harness import SLOW, Skip, World, contains, equal, main, room
 from http_test import ANY, token_file
-from operating_test import events
+from operating import events
 
 HOSTILE = ['"><img src=x onerror="hit()">', "<script>hit()</script>", "__proto__", "javascript:hit()", "\u202eevil"]
 
