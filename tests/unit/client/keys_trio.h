@@ -36,4 +36,21 @@ static inline prepared_commit_t *empty_commit(group_t *self)
     return prepared;
 }
 
+/* The state that reads and follows: always carol's. */
+static inline group_state_t *reader(group_t *self)
+{
+    return self->people[2]->state;
+}
+
+static inline void seal(person_t *sender, buffer_t *out)
+{
+    static const uint8_t text[] = "\0some words";
+    assert_status(group_state_seal(sender->state, sender->identity,
+                                   &(message_body_t){.type = MESSAGE_TYPE_TEXT,
+                                                     .number = ++sender->sent,
+                                                     .content = {text, sizeof text - 1}},
+                                   out, NULL),
+                  OK);
+}
+
 #endif
