@@ -19,6 +19,7 @@ status_t signals_open(int *fd)
     sigaddset(&read_here, SIGUSR1);
     blocked = read_here;
     sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGXFSZ); /* a file too large for a limit is a write that fails */
     if (setenv("ZSYS_SIGHANDLER", "false", 1) != 0 ||
         pthread_sigmask(SIG_BLOCK, &blocked, NULL) != 0) {
         return STATUS_IO_ERROR;

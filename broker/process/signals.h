@@ -8,9 +8,9 @@
 /* SIGTERM or SIGINT; SIGHUP; SIGUSR1. */
 typedef enum { SIGNAL_NONE, SIGNAL_STOP, SIGNAL_RELOAD, SIGNAL_LOG_LEVEL } signal_kind_t;
 
-/* Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR1 (and SIGPIPE for good) in the calling thread and in
-   all that it starts later, keeps CZMQ from handling them, and returns what becomes readable when
-   one comes. Call it before the first use of CZMQ. STATUS_IO_ERROR. */
+/* Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR1 (and SIGPIPE and SIGXFSZ for good) in the calling
+   thread and in all that it starts later, keeps CZMQ from handling them, and returns what becomes
+   readable when one comes. Call it before the first use of CZMQ. STATUS_IO_ERROR. */
 MUST_CHECK status_t signals_open(int *fd);
 
 /* What came, or SIGNAL_NONE. Does not wait. */
