@@ -55,6 +55,7 @@ typedef struct {
     drain_guard_t *drain_guard;      /* from the signal to stop on */
     counters_t operator_counters[2]; /* of the tools here, and of those from elsewhere */
     operator_options_t operator_options;
+    atomic_uint_fast64_t backup_reserve_bytes; /* 0: none, unlike the store's */
     zactor_t *operators;
 } broker_t;
 
@@ -223,11 +224,11 @@ static status_t open_operator(broker_t *self)
                              .key = &self->key,
                              .listen = self->options->operator_listen.items,
                              .listen_count = self->options->operator_listen.count};
-    self->operator_options.backup =
-        (backup_source_t){.store = self->store,
-                          .data_fd = self->dir.fd,
-                          .software = "conclaved " CONCLAVE_VERSION,
-                          .reserve_bytes = self->options->store_reserve_mb * MEGABYTE};
+    self->operator_options.backup = (backup_source_t){.store = self->store,
+                                                      .data_fd = self->dir.fd,
+                                                      .software = "conclaved " CONCLAVE_VERSION,
+                                                      .reserve_bytes = &self->backup_reserve_bytes};
+    atomic_store(&self->backup_reserve_bytes, self->options->store_reserve_mb * MEGABYTE);
     memcpy(self->operator_options.backup.incarnation, rules_incarnation(self->rules),
            INCARNATION_BYTES);
     self->operators = zactor_new(operator_actor, &self->operator_options);
@@ -372,6 +373,7 @@ static void reload(broker_t *self)
                             options->retention_days * DAY_MS);
         rules_set_registration(self->rules, (registration_mode_t)options->registration);
         store_rocksdb_set_reserve(self->store, reserve_bytes(options));
+        atomic_store(&self->backup_reserve_bytes, options->store_reserve_mb * MEGABYTE);
         self->router.report_ms = options->report_minutes * MINUTE_MS;
     }
     service_ready(&self->service, self->url);

@@ -9,6 +9,7 @@
 #include "broker/files/private_file.h"
 #include "proto/memory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -86,17 +87,58 @@ static status_t open_parent(backup_t *self)
     return failed(self, status, "%s: %s; make it first", parent, strerrordesc_np(errno));
 }
 
-/* Missing or empty: an empty directory is replaced by the rename at the end. */
+/* Whether every entry's name passes; an entry that can't be read doesn't. Closes fd. */
+static bool all_entries(int fd, bool (*passes)(const char *name))
+{
+    DIR *entries = fdopendir(fd);
+    bool do_pass = entries != NULL;
+    if (!entries) {
+        close(fd);
+        return false;
+    }
+    for (const struct dirent *entry; do_pass && (entry = readdir(entries));) {
+        bool is_itself = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        do_pass = is_itself || passes(entry->d_name);
+    }
+    closedir(entries);
+    return do_pass;
+}
+
+static bool no_name(const char *name)
+{
+    (void)name;
+    return false;
+}
+
+/* What a backup makes, and what writing that may leave beside it. */
+static bool is_of_backup(const char *name)
+{
+    static const char *const names[] = {BACKUP_STORE_NAME, KEY_FILE_NAME, BACKUP_INFO_NAME};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t size = strlen(names[i]);
+        if (strncmp(name, names[i], size) == 0 && (name[size] == '\0' || name[size] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Missing or empty: an empty directory is replaced by the rename at the end, and stays if there is
+ * none. */
 static status_t check_target(backup_t *self)
 {
-    if (unlinkat(self->parent_fd, self->name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+    int fd = openat(self->parent_fd, self->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
         return STATUS_OK;
     }
-    if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) {
+    if (fd < 0 && errno != ENOTDIR && errno != ELOOP) {
+        return failed(self, STATUS_IO_ERROR, "%s: %s", self->dir, strerrordesc_np(errno));
+    }
+    if (fd < 0 || !all_entries(fd, no_name)) {
         return failed(self, STATUS_INVALID, "%s is there and not empty; give a new directory",
                       self->dir);
     }
-    return failed(self, STATUS_IO_ERROR, "%s: %s", self->dir, strerrordesc_np(errno));
+    return STATUS_OK;
 }
 
 static status_t lock_partial(backup_t *self)
@@ -119,7 +161,13 @@ static status_t make_partial(backup_t *self)
         if (status != STATUS_OK) {
             return status;
         }
-        close(self->partial_fd);
+        if (!all_entries(self->partial_fd, is_of_backup)) {
+            self->partial_fd = -1;
+            return failed(self, STATUS_INVALID,
+                          "%s is there, and it is not what an interrupted backup leaves; give "
+                          "another directory",
+                          self->partial);
+        }
         self->partial_fd = -1;
         if (folder_remove(self->parent_fd, self->partial_name) != STATUS_OK ||
             mkdirat(self->parent_fd, self->partial_name, 0700) != 0) {
@@ -145,14 +193,15 @@ static status_t check_space(backup_t *self)
         store_size_bytes(self->source->store, &needed) != STATUS_OK) {
         return failed(self, STATUS_STORE_FAILED, "the store's size can't be found");
     }
-    uint64_t bytes = (uint64_t)room.f_bavail * room.f_frsize;
-    if (bytes >= self->source->reserve_bytes && bytes - self->source->reserve_bytes >= needed) {
+    const uint64_t bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    const uint64_t reserve = atomic_load(self->source->reserve_bytes);
+    if (bytes >= reserve && bytes - reserve >= needed) {
         return STATUS_OK;
     }
     return failed(self, STATUS_DISK_FULL,
                   "%s: %llu MiB are free, and %llu MiB are needed and %llu MiB kept free",
                   self->dir, (unsigned long long)bytes >> 20, (unsigned long long)needed >> 20,
-                  (unsigned long long)self->source->reserve_bytes >> 20);
+                  (unsigned long long)reserve >> 20);
 }
 
 static status_t copy_store(backup_t *self)

@@ -6,13 +6,16 @@
 #include "broker/backup/backup_info.h"
 #include "broker/store/store.h"
 
+#include <stdatomic.h>
+
 /*
  *   DIR/store/        RocksDB
  *   DIR/broker.key    0600: who has it can pose as this broker
  *   DIR/backup.info
  *
  * It is made as DIR.partial and renamed when it is whole and on disk, so that DIR is never half a
- * backup. What an interrupted one left is removed by the next into the same DIR.
+ * backup. What an interrupted one left is removed by the next into the same DIR; what is there and
+ * isn't that, is refused.
  */
 
 /* Borrowed until the backup is done. */
@@ -21,7 +24,8 @@ typedef struct {
     int data_fd; /* the data directory's, where broker.key is */
     uint8_t incarnation[INCARNATION_BYTES];
     char software[SOFTWARE_MAX_BYTES + 1];
-    uint64_t reserve_bytes; /* that must stay free where the backup goes */
+    const atomic_uint_fast64_t *reserve_bytes; /* that must stay free where the backup goes, looked
+                                                  at by each one: it may change meanwhile */
 } backup_source_t;
 
 typedef struct {
@@ -37,7 +41,7 @@ typedef struct {
  * `dir` is absolute; it is not there yet, or an empty directory; its parent must be there.
  * STATUS_INVALID: it isn't so. STATUS_CONFLICT: another backup into it is being made.
  * STATUS_DISK_FULL, STATUS_STORE_FAILED, STATUS_IO_ERROR. Unless STATUS_OK report->problem is
- * filled, and nothing is left behind.
+ * filled, nothing is left behind, and what was there before is there still.
  */
 MUST_CHECK status_t backup_make(const backup_source_t *source, const char *dir,
                                 backup_report_t *report);

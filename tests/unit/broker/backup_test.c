@@ -26,6 +26,7 @@ static char root[64];
 static char path_buffer[4][128];
 static store_t *store;
 static backup_source_t source;
+static atomic_uint_fast64_t reserve_bytes;
 static backup_report_t report;
 
 /* A path below the test's root; good until four more were asked for. */
@@ -52,7 +53,11 @@ static int setup(void **state)
     snprintf(root, sizeof root, "/tmp/conclave-backup-XXXXXX");
     assert_non_null(mkdtemp(root));
     assert_int_equal(store_rocksdb_open(below("store"), &no_reserve, &store), STATUS_OK);
-    source = (backup_source_t){.store = store, .incarnation = "incarnation-one", .software = "it"};
+    reserve_bytes = 0;
+    source = (backup_source_t){.store = store,
+                               .incarnation = "incarnation-one",
+                               .software = "it",
+                               .reserve_bytes = &reserve_bytes};
     source.data_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(key_file_open(&key, source.data_fd, &is_new), STATUS_OK);
     key_pair_wipe(&key);
@@ -202,13 +207,34 @@ static void refused_targets_are_left_as_they_are(void **state)
 static void a_backup_that_fails_leaves_nothing(void **state)
 {
     (void)state;
-    source.reserve_bytes = UINT64_MAX / 2;
+    reserve_bytes = UINT64_MAX / 2;
     refused(below("copy"), STATUS_DISK_FULL, "MiB are free");
-    source.reserve_bytes = 0;
+    reserve_bytes = 0;
     assert_int_equal(unlink(below("broker.key")), 0);
     refused(below("copy"), STATUS_NOT_FOUND, "broker.key");
     assert_false(is_there(below("copy")));
     assert_false(is_there(below("copy.partial")));
+}
+
+static void a_backup_that_fails_takes_nothing_of_the_user_s(void **state)
+{
+    (void)state;
+    struct stat before, after;
+    assert_int_equal(mkdir(below("copy"), 0755), 0);
+    assert_int_equal(stat(below("copy"), &before), 0);
+    reserve_bytes = UINT64_MAX / 2;
+    refused(below("copy"), STATUS_DISK_FULL, "MiB are free");
+    assert_int_equal(stat(below("copy"), &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
+    assert_int_equal(after.st_mode, before.st_mode);
+    reserve_bytes = 0;
+    run("mkdir -p", below("copy.partial/store"));
+    run("touch", below("copy.partial/letters"));
+    refused(below("copy"), STATUS_INVALID, "not what an interrupted backup leaves");
+    assert_true(is_there(below("copy.partial/letters")));
+    assert_true(is_there(below("copy.partial/store")));
+    assert_int_equal(symlink(below("store"), below("link")), 0);
+    refused(below("link"), STATUS_INVALID, "not empty");
 }
 
 static void what_an_interrupted_one_left_is_removed(void **state)
@@ -216,6 +242,7 @@ static void what_an_interrupted_one_left_is_removed(void **state)
     (void)state;
     run("mkdir -p", below("copy.partial/store.tmp"));
     run("touch", below("copy.partial/store.tmp/000001.sst"));
+    run("touch", below("copy.partial/broker.key"));
     assert_int_equal(backup_make(&source, below("copy"), &report), STATUS_OK);
     assert_false(is_there(below("copy.partial")));
     assert_false(is_there(below("copy/store.tmp")));
@@ -277,6 +304,7 @@ int main(void)
         PLACED(is_private_and_says_what_it_is),
         PLACED(refused_targets_are_left_as_they_are),
         PLACED(a_backup_that_fails_leaves_nothing),
+        PLACED(a_backup_that_fails_takes_nothing_of_the_user_s),
         PLACED(what_an_interrupted_one_left_is_removed),
         PLACED(runs_in_a_thread_of_its_own),
         PLACED(a_damaged_description_is_refused),
