@@ -30,7 +30,8 @@ enum {
     RETRY_MS = 20,
     IDLE_MS = 1000,
     REQUEST_MAX_BYTES = 65536,
-    SERVED_AT_ONCE = 64
+    SERVED_AT_ONCE = 64,
+    LISTENERS_SCARCE = TRACE_LISTENERS_MAX / 2
 };
 
 typedef struct {
@@ -191,12 +192,25 @@ static void make_room(operator_t *self)
         }
 }
 
+/* Who has gone is found by a push that can't be sent. With time each gets one; when many come and
+ * go, their places are needed sooner. */
+static void find_gone(operator_t *self)
+{
+    size_t listening = 0;
+    for (size_t i = 0; i < self->session_count; i++)
+        listening += self->sessions[i].listener != NULL;
+    for (size_t i = self->session_count; i-- > 0 && listening >= LISTENERS_SCARCE;)
+        if (session_probe(&self->sessions[i], self->now_ms) == SESSION_GONE)
+            remove_session(self, &self->sessions[i]);
+}
+
 static operator_session_t *session_for(operator_t *self, void *socket, const uint8_t *id,
                                        size_t id_size)
 {
     operator_session_t *session = find_session(self, socket, id, id_size);
     if (session)
         return session;
+    find_gone(self);
     if (self->session_count == SESSIONS_MAX)
         make_room(self);
     session = &self->sessions[self->session_count++];

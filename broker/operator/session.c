@@ -94,3 +94,9 @@ session_health_t session_go_on(operator_session_t *self, uint64_t now_ms)
     }
     return health;
 }
+
+session_health_t session_probe(operator_session_t *self, uint64_t now_ms)
+{
+    self->told_ms = 0;
+    return session_go_on(self, now_ms);
+}

@@ -13,7 +13,7 @@ typedef struct {
     void *socket; /* libzmq's, borrowed */
     uint8_t id[16];
     size_t id_size;
-    bool is_local; /* a tool of the broker's user on this machine */
+    bool is_local;              /* a tool of the broker's user on this machine */
     trace_listener_t *listener; /* NULL: doesn't watch */
     int listener_fd;            /* -1 */
     buffer_t unsent;            /* one frame */
@@ -40,5 +40,8 @@ session_health_t session_send(operator_session_t *self, buffer_t *frame, uint64_
 /* Sends what was kept, then waiting steps, a frame of at most TRACED_MAX; an empty one as a sign of
  * life if nothing was sent for long, which also shows who has gone. */
 session_health_t session_go_on(operator_session_t *self, uint64_t now_ms);
+
+/* The same, with a sign of life in any case for who watches. */
+session_health_t session_probe(operator_session_t *self, uint64_t now_ms);
 
 #endif

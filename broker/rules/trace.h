@@ -36,8 +36,8 @@ typedef enum {
     X(QUEUE_FULL, "queue full")   /* the connection takes no more */                               \
     X(GONE, "connection gone")                                                                     \
     X(LEFT, "left")                  /* events after a leave or removal are not theirs */          \
-    X(NO_DETAIL, "no detail")        /* a failed handshake: wrong key, or too slow */              \
-    X(PROTOCOL, "other protocol")    /* no CURVE, or no ZMTP at all */                             \
+    X(NO_DETAIL, "no detail")        /* a failed handshake: too slow, or broken off */             \
+    X(PROTOCOL, "other protocol")    /* no CURVE, or for a broker with another key */              \
     X(AUTHENTICATION, "not allowed") /* by the quota */
 
 typedef enum {

@@ -222,11 +222,8 @@ def test_connections_beyond_the_quota_are_refused_and_the_others_served():
     with World() as world:
         broker = world.broker
         equal(broker.stop(), 0)
-        with open(broker.log, "ab") as log:
-            broker.process = subprocess.Popen([CONCLAVED, "--data", broker.data, "--listen", broker.listen, "--log-format", "json"],
-                                              stdin=subprocess.DEVNULL, stderr=log, env=world.env,
-                                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400)))
-        wait_for(lambda: len(events(world, "ready")) == 2, 20, "it is ready")
+        broker.descriptors = 400
+        broker.start()
         first = Connection(broker.url)
         first.hello()
         crowd = [Connection(broker.url) for _ in range(80)]

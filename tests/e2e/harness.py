@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -60,6 +61,7 @@ class Broker:
         self.args = list(args)
         self.env = world.env
         self.listen = "tcp://127.0.0.1:*"
+        self.descriptors = None  # how many it may have; None: as many as we
         self.process = None
         self.log = os.path.join(world.dir, "broker.log")
 
@@ -78,12 +80,16 @@ class Broker:
         self.process = subprocess.Popen(
             [os.path.join(BUILD, "conclaved"), "--data", self.data, "--listen", self.listen, "--log-format", "json",
              "--log-level", "debug", *([] if "--http" in self.args else ["--http", "off"]), *self.args],
-            stdin=subprocess.DEVNULL, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.env)
+            stdin=subprocess.DEVNULL, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT, env=self.env,
+            preexec_fn=self.limit_descriptors if self.descriptors else None)
         wait_for(lambda: os.path.exists(self.url_file) or self.process.poll() is not None, 20, "the broker is ready")
         if self.process.poll() is not None:
             raise AssertionError("conclaved ended at start: " + self.log_text()[-2000:])
         self.listen = self.url.split("#")[0]
         return self
+
+    def limit_descriptors(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
 
     def kill(self):
         self.process.kill()

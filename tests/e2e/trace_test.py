@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""conclave-trace with a real broker: each kind of step matched to what happened, one message's story, and listeners that misbehave."""
+"""conclave-trace with a real broker: filters, one message's story, recordings, backups, who may ask, and listeners that misbehave."""
 import json
 import os
 import resource
@@ -36,7 +36,7 @@ def of(steps, step, **wanted):
 def until_told(user, condition, what):
     """A cursor is told by the poll after what was read; a command that ends with the last text may leave it to the next one."""
     def told():
-        user.run("listen", "--count", "0", "--wait", "1")
+        user.run("listen", "--count", "1", "--wait", "1")
         return condition()
     wait_for(told, 30, what)
 
@@ -47,59 +47,6 @@ def raw_operator(world):
     dealer.linger = 0
     dealer.connect("ipc://" + os.path.join(world.broker.data, "operator.sock"))
     return context, dealer
-
-
-def test_each_step_is_told_as_it_happened():
-    with World(broker_args=["--trace-history", "20000"]) as world:
-        alice, bob, carol = world.users("alice", "bob", "carol")
-        serve = room(world, "tea", alice, bob, carol)
-        follow = bob.start("listen", "tea")
-        alice.ok("send", "tea", "first")
-        wait_for(lambda: "first" in follow.texts(), 30, "bob follows")
-        sent = alice.json("send", "tea", "hello")[0]
-        wait_for(lambda: "hello" in follow.texts(), 30, "bob reads")
-        carol.expect(3, "send", "nowhere", "hello")
-        context = zmq.Context()
-        plain = context.socket(zmq.DEALER)
-        plain.linger = 0
-        plain.connect(world.broker.url.split("#")[0])
-        wait_for(lambda: past(world, "--step", "handshake-failed"), 30, "the failed handshake is told")
-        plain.close()
-        context.term()
-        carol.ok("listen", "tea", "--count", "2", "--wait", "20")
-        sequence = sent["seq"]
-
-        def cursors_of_carol():
-            moved = of(past(world, "--step", "cursor-moved"), "cursor moved", user="carol", group="tea")
-            return any(step["sequence"] >= sequence for step in moved)
-        until_told(carol, cursors_of_carol, "carol's cursor is told")
-        steps = past(world)
-
-        appended, = of(steps, "appended", verb="send", group="tea", sequence=sequence)
-        equal((appended["user"], appended["purpose"]), ("alice", "events"))
-        received, = of(steps, "received", span_id=appended["span_id"])
-        accepted, = of(steps, "accepted", span_id=appended["span_id"])
-        for key in ("user", "group", "verb", "turn", "request", "trace_id"):
-            equal(received[key], appended[key], key)
-        assert received["size_bytes"] > 100, received
-        stored, = of(steps, "stored", turn=appended["turn"])
-        assert stored["count"] >= 1 and stored["size_bytes"] > 100 and stored["duration_us"] > 0, stored
-        assert received["time_us"] <= accepted["time_us"] <= appended["time_us"] <= stored["time_us"]
-        pushed = [s for s in of(steps, "pushed", group="tea") if s["sequence"] <= sequence <= s["last_sequence"]]
-        assert {"bob"} <= {s["user"] for s in pushed}, pushed
-        fanned, = [s for s in of(steps, "fanned out", group="tea") if s["sequence"] <= sequence <= s["last_sequence"]]
-        equal(fanned["count"], len(pushed))
-        fetched = [s for s in of(steps, "fetched", user="carol", group="tea") if s["sequence"] <= sequence <= s["last_sequence"]]
-        equal(len(fetched), 1, "carol fetched it by one poll")
-        assert fetched[0]["count"] == fetched[0]["last_sequence"] - fetched[0]["sequence"] + 1
-        equal({s["user"] for s in of(steps, "session opened")}, {"alice", "bob", "carol"})
-        assert of(steps, "session ended", user="carol"), "carol's commands have ended"
-        assert all(s["reason"] in ("other protocol", "no detail") for s in of(steps, "handshake failed"))
-        refused = of(steps, "refused")
-        assert all("status" in s for s in refused), refused
-        for step in steps:
-            assert not set(step) & {"payload", "token", "key", "sealed", "text"}, step
-        serve.stop()
 
 
 def test_filters_pass_what_they_name():
@@ -250,6 +197,27 @@ def test_a_backup_under_traffic_restores_all_that_was_acknowledged_before_it():
             contains(tracer(world, "explain", "tea", str(sequence)), "a message of bob")
 
 
+def test_a_backup_keeps_free_what_the_settings_say_now():
+    with World() as world:
+        equal(world.broker.stop(), 0)
+        config = os.path.join(world.dir, "conclaved.conf")
+
+        def settings(megabytes):
+            with open(config, "w", encoding="ascii") as file:
+                file.write(f"store-reserve-mb = {megabytes}\n")
+        settings(0)
+        world.broker.args = ["--config", config]
+        world.broker.start()
+        tracer(world, "backup", os.path.join(world.dir, "first"))
+        settings(100000000)
+        world.broker.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: '"new":"100000000"' in world.broker.log_text(), 20, "the reserve is changed")
+        second = os.path.join(world.dir, "second")
+        os.mkdir(second)
+        contains(tracer(world, "backup", second, code=1), "100000000 MiB kept free")
+        equal(os.listdir(second), [], "the empty directory that was there")
+
+
 def test_only_the_broker_s_user_reaches_the_socket():
     with World() as world:
         path = os.path.join(world.broker.data, "operator.sock")
@@ -333,6 +301,19 @@ def test_a_thousand_connections_and_garbage_do_no_harm():
         bob.ok("send", "tea", "after it")
         wait_for(lambda: tracer_works(world), 60, "tools are served again")
         equal(world.broker.stop(), 0)
+
+
+def test_tools_that_come_and_go_leave_their_places():
+    with World(broker_args=["--trace-history", "100"]) as world:
+        for _ in range(100):  # of 32 places
+            past(world)
+        watch = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "watch"], stdout=subprocess.DEVNULL,
+                                 env=world.env)
+        for _ in range(40):
+            past(world)
+        equal(watch.poll(), None, "who stays, stays")
+        watch.terminate()
+        equal(watch.wait(10 * SLOW), 0)
 
 
 def test_a_tool_that_connects_while_no_descriptor_is_left_ends_nothing():

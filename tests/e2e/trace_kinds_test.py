@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Each kind of trace record, and each reason that one can have, by a real run and matched to what happened. The last test compares
+them with those that the broker declares: a new one needs a test here."""
+import os
+import re
+import resource
+import secrets
+import signal
+import socket
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+
+import nacl.signing
+import zmq
+
+from conclave_blocks import sign
+from conclave_client import POLL_BYTES, Member
+from conclave_epoch import TEXT, text_content
+from conclave_wire import DUTIES, EVENTS, PUSH, REPLY, Connection, Endpoint
+from den import den, joined, python
+from harness import REPO, SLOW, Skip, World, contains, equal, main, room, wait_for
+from trace_test import of, past, tracer, until_told
+
+HISTORY = ("--trace-history", "20000")
+BIG = 16000  # bytes of a text
+WINDOW_BYTES = 256 * 1024  # PUSH_WINDOW_BYTES of proto/limits.h
+FILE_BYTES = 384 * 1024  # as large as the broker's files may become, where one is to fail
+matched = set()  # (step, reason) of each record that a test found to tell what happened
+
+
+def some(steps, step, **wanted):
+    found = of(steps, step, **wanted)
+    assert found, f"no '{step}' with {wanted} in:\n" + "\n".join(str(s) for s in of(steps, step))
+    matched.update((s["step"], s.get("reason", "")) for s in found)
+    return found
+
+
+def one(steps, step, **wanted):
+    found = some(steps, step, **wanted)
+    equal(len(found), 1, f"records of '{step}' with {wanted}")
+    return found[0]
+
+
+def holds(step, sequence):
+    return step["sequence"] <= sequence <= step["last_sequence"]
+
+
+# --- A message's way --------------------------------------------------------------------------
+
+def test_a_message_s_way_is_told_from_its_sender_to_its_readers():
+    with World(broker_args=HISTORY) as world:
+        alice, bob, carol = world.users("alice", "bob", "carol")
+        serve = room(world, "tea", alice, bob, carol)
+        follow = bob.start("listen", "tea")
+        alice.ok("send", "tea", "first")
+        wait_for(lambda: "first" in follow.texts(), 30, "bob follows")
+        sequence = alice.json("send", "tea", "hello")[0]["seq"]
+        wait_for(lambda: "hello" in follow.texts(), 30, "bob reads")
+        carol.ok("listen", "tea", "--count", "2", "--wait", "20")
+
+        def cursors_of_carol():
+            moved = of(past(world, "--step", "cursor-moved"), "cursor moved", user="carol", group="tea")
+            return any(step["sequence"] >= sequence for step in moved)
+        until_told(carol, cursors_of_carol, "carol's cursor is told")
+        steps = past(world)
+
+        appended = one(steps, "appended", verb="send", group="tea", sequence=sequence)
+        equal((appended["user"], appended["purpose"]), ("alice", "events"))
+        received = one(steps, "received", span_id=appended["span_id"])
+        accepted = one(steps, "accepted", span_id=appended["span_id"])
+        for key in ("user", "group", "verb", "turn", "request", "trace_id"):
+            equal(received[key], appended[key], key)
+        assert received["size_bytes"] > 100, received
+        stored = one(steps, "stored", turn=appended["turn"])
+        assert stored["count"] >= 1 and stored["size_bytes"] > 100 and stored["duration_us"] > 0, stored
+        assert received["time_us"] <= accepted["time_us"] <= appended["time_us"] <= stored["time_us"]
+        pushed = [s for s in some(steps, "pushed", group="tea") if holds(s, sequence)]
+        assert {"bob"} <= {s["user"] for s in pushed}, pushed
+        fanned, = [s for s in some(steps, "fanned out", group="tea") if holds(s, sequence)]
+        equal(fanned["count"], len(pushed))
+        fetched = [s for s in some(steps, "fetched", user="carol", group="tea") if holds(s, sequence)]
+        equal(len(fetched), 1, "carol fetched it by one poll")
+        assert fetched[0]["count"] == fetched[0]["last_sequence"] - fetched[0]["sequence"] + 1
+        some(steps, "cursor moved", user="carol", group="tea")
+        for step in steps:
+            assert not set(step) & {"payload", "token", "key", "sealed", "text"}, step
+        serve.stop()
+
+
+# --- Sessions ---------------------------------------------------------------------------------
+
+def test_sessions_are_told_with_who_and_why_they_end():
+    with World(broker_args=[*HISTORY, "--idle-seconds", "2"]) as world:
+        ada = python(world, Member, "ada")
+        duties = ada.connection(DUTIES)
+        second = ada.connection(EVENTS)
+        duties.call("logout")
+        equal(ada.wire.refusal("groups"), "REPLACED")
+        wait_for(lambda: of(past(world), "session ended", status="SESSION_EXPIRED"), 30, "the silent session expires")
+        assert second.refusal("groups") != "OK", "it has ended"
+        steps = past(world)
+        opened = some(steps, "session opened", user="ada")
+        equal([s["purpose"] for s in opened], ["events", "duties", "events"])
+        equal([s["turn"] for s in opened], [s["turn"] for s in of(steps, "accepted", verb="login")], "each by its login")
+        ended = {s["status"]: s for s in some(steps, "session ended", user="ada")}
+        equal({status: s["purpose"] for status, s in ended.items()},
+              {"REPLACED": "events", "NOT_LOGGED_IN": "duties", "SESSION_EXPIRED": "events"})
+        equal(ended["REPLACED"]["turn"], opened[2]["turn"])
+        equal(ended["NOT_LOGGED_IN"]["turn"], one(steps, "accepted", verb="logout")["turn"])
+        assert ended["SESSION_EXPIRED"]["time_us"] >= opened[2]["time_us"] + 2000000, ended
+        for wire in (ada.wire, duties, second):
+            wire.close()
+
+
+# --- Refusals ---------------------------------------------------------------------------------
+
+def registration(wire, name):
+    key = nacl.signing.SigningKey.generate()
+    public = bytes(key.verify_key)
+    return name, public, sign(key, "register", wire.endpoint.key, name.encode(), public)
+
+
+def test_what_is_refused_is_told_with_its_verb_and_its_status():
+    with den(*HISTORY) as (world, ada, bea):
+        group, unknown = bea.groups["den"].id, secrets.token_bytes(16)
+        mal = python(world, Member, "mal")
+        wire = Connection(world.broker.url)
+        told = {}
+
+        def refuse(asks, status, verb, *fields, user=None, of_group=None, **options):
+            equal(asks.refusal(verb, *fields, **options), status, verb)
+            told[verb, status] = {"request": asks.last_id, "user": user, "group": of_group}
+
+        refuse(wire, "HELLO_FIRST", "lookup", "den")
+        wire.hello()
+        refuse(wire, "NOT_LOGGED_IN", "groups")
+        refuse(wire, "BAD_TOKEN", "groups", token=secrets.token_bytes(32))
+        refuse(wire, "WRONG_CONNECTION", "groups", token=bea.wire.token)
+        refuse(wire, "NAME_TAKEN", "register", *registration(wire, "bea"))
+        refuse(wire, "UNKNOWN_USER", "whois", "nobody")
+        refuse(wire, "BAD_SIGNATURE", "login", "bea", wire.call("challenge", "bea").challenge, EVENTS, bytes(64))
+        refuse(wire, "CHALLENGE_EXPIRED", "login", "bea", bytes(32), EVENTS, bytes(64))
+        refuse(wire, "UNSUPPORTED_VERSION", "hello", 7, 9, "of a later time")
+        refuse(bea.wire, "UNKNOWN_GROUP", "send", unknown, b"sealed", user="bea")
+        refuse(bea.wire, "BAD_HEADER", "send", group, b"sealed", user="bea", of_group="den")
+        refuse(bea.wire, "NOT_ADMIN", "commit", group, b"commit", [], user="bea", of_group="den")
+        refuse(mal.wire, "NOT_MEMBER", "send", group, b"sealed", user="mal", of_group="den")
+        refuse(mal.wire, "BAD_TYPE", "lookup", 7)
+        wire.send_frame([0, 99, 4711, b"", "", []])  # [0, verb, id, token, traceparent, fields]
+        wire.send_bytes(b"\xc1")
+        wait_for(lambda: of(past(world, "--refused"), "refused", status="MALFORMED"), 20, "the last one is told")
+
+        steps = past(world)
+        for (verb, status), wanted in told.items():
+            step = one(steps, "refused", verb=verb, status=status)
+            equal({key: step.get(key) for key in wanted}, wanted, f"{verb}: {status}")
+            received = one(steps, "received", span_id=step["span_id"])
+            for key in ("turn", "verb", "request", "user", "group"):
+                equal(received.get(key), step.get(key), key)
+            for kind in ("accepted", "appended"):
+                equal(of(steps, kind, span_id=step["span_id"]), [])
+            equal(past(world, "--status", status, "--verb", verb), [step], f"--status {status}")
+        equal(one(steps, "refused", status="UNKNOWN_VERB")["request"], 4711)
+        one(steps, "refused", status="MALFORMED")
+        equal(past(world, "--refused"), of(steps, "refused"), "nothing else was refused")
+        equal(len(of(steps, "refused")), len(told) + 2)
+        mal.close()
+        wire.close()
+
+
+# --- Pushes that are dropped ------------------------------------------------------------------
+
+def dropped(world, user, reason):
+    return of(past(world, "--step", "push-dropped"), "push dropped", user=user, reason=reason)
+
+
+def pushed_sequences(wire, seconds):
+    """Of what was pushed up to now; `seconds` for the first."""
+    return [event.sequence for push in wire.take_pushes(seconds) for event in getattr(push, "events", [])]
+
+
+def test_who_has_polled_a_part_only_is_behind():
+    with den(*HISTORY) as (world, ada, bea):
+        group = bea.groups["den"]
+        bea.sync()
+        for text in ("one", "two"):
+            ada.send("den", text)
+        bea.wire.take_pushes(5 * SLOW)
+        reply = bea.wire.call("poll_messages", [[group.id, group.cursor]], 1)
+        equal((len(reply.events), reply.more), (1, 1), "a part")
+        bea.wire.take_pushes()
+        sequence = ada.send("den", "three").sequence
+        step = wait_for(lambda: dropped(world, "bea", "behind"), 20, "the drop is told")[0]
+        one(past(world), "push dropped", user="bea", reason="behind")
+        equal((step["group"], step["sequence"], step["last_sequence"], step["count"]), ("den", sequence, sequence, 1))
+        pushes = bea.wire.take_pushes(5 * SLOW)
+        equal([type(push).__name__ for push in pushes], ["nudge"], "she is told to poll, and nothing else")
+        bea.sync()
+        equal(bea.groups["den"].texts()[-3:], ["one", "two", "three"])
+        one([s for s in past(world, "--step", "fetched", "--user", "bea") if holds(s, sequence)], "fetched", group="den")
+
+
+def test_who_does_not_poll_has_a_full_window():
+    with den(*HISTORY) as (world, ada, bea):
+        bea.sync()
+        polled = some(past(world), "accepted", user="bea", verb="poll_messages")[-1]
+        sent = [ada.send("den", "x" * BIG).sequence for _ in range(WINDOW_BYTES // BIG + 2)]
+        steps = past(world)
+        step = one(steps, "push dropped", user="bea", reason="window full")
+        pushed = [s for s in some(steps, "pushed", user="bea", group="den") if s["time_us"] > polled["time_us"]]
+        room_left = WINDOW_BYTES - sum(s["size_bytes"] for s in pushed)
+        assert 0 <= room_left < step["size_bytes"], (room_left, step)
+        equal([s["sequence"] for s in pushed] + [step["sequence"]], sent[:len(pushed) + 1], "up to there she got all")
+        equal(pushed_sequences(bea.wire, 5 * SLOW), sent[:len(pushed)], "which is what came")
+        bea.sync()
+        assert {holds(s, sent[-1]) for s in some(past(world), "fetched", user="bea")} == {True, False}, "the rest came by poll"
+
+
+def messages_of(wire, seconds):
+    """All that has come up to now, without a look at push numbers."""
+    found = []
+    while messages := wire.receive(seconds):
+        found += messages
+    return found
+
+
+def test_a_connection_that_takes_nothing_has_a_full_queue():
+    with den(*HISTORY) as (world, ada, _):
+        dee = joined(world, ada, "dee")
+        dee.sync()
+        dee.wire.close()
+        deaf = Connection(world.broker.url, [(zmq.RCVHWM, 1), (zmq.RCVBUF, 4096)])
+        deaf.hello()
+        deaf.login("dee", dee.signing_key, EVENTS)
+        group = dee.groups["den"]
+        for _ in range(10):
+            ada.send("den", "x" * BIG)
+        since = time.monotonic()
+        while not dropped(world, "dee", "queue full"):
+            assert time.monotonic() - since < 60 * SLOW, "its queue never became full"
+            for _ in range(25):  # each answer holds all ten
+                deaf.send_frame(deaf.request("poll_messages", [[group.id, group.cursor]], POLL_BYTES))
+                time.sleep(0.004)
+            ada.send("den", "more")
+        # Now it reads. Of pushes it sees by their numbers which ones it lacks.
+        seen = messages_of(deaf, 2 * SLOW)
+        deaf.send_frame(deaf.request("poll_messages", [[group.id, group.cursor]], POLL_BYTES))
+        seen += messages_of(deaf, 2 * SLOW)
+        ada.send("den", "the last one")
+        seen += messages_of(deaf, 2 * SLOW)
+        numbers = [message[2] for message in seen if message[0] == PUSH]
+        assert any(message[0] == REPLY for message in seen) and numbers, "it reads again"
+        lacks = set(range(1, max(numbers))) - set(numbers)
+        steps = some(past(world), "push dropped", user="dee", reason="queue full")
+        equal(sum(step["count"] for step in steps), len(lacks), "pushes dropped, pushes that never came")
+        deaf.close()
+
+
+def test_a_connection_that_is_gone_takes_its_session_with_it():
+    with den(*HISTORY) as (world, ada, _):
+        eve = joined(world, ada, "eve")
+        eve.sync()
+        eve.close()
+
+        def is_told():
+            ada.send("den", "is eve there?")
+            return dropped(world, "eve", "connection gone")
+        wait_for(is_told, 20, "the drop is told")
+        steps = past(world)
+        step = one(steps, "push dropped", user="eve", reason="connection gone")
+        ended = one(steps, "session ended", user="eve", turn=step["turn"])
+        equal(ended["status"], "NOT_LOGGED_IN")
+        ada.send("den", "she is not")
+        equal(len(of(past(world), "push dropped", user="eve")), 1, "who has no session gets no push")
+
+
+def test_what_comes_after_a_removal_is_not_pushed():
+    with den(*HISTORY) as (world, ada, _):
+        dave, fay = (joined(world, ada, name) for name in ("dave", "fay"))
+        for member in (dave, fay, ada):
+            member.sync()
+        holding, requests = ada.holding("den"), []
+        for name in ("dave", "fay"):
+            leaf, = [leaf for leaf, entry in holding.roster.items() if entry.name == name]
+            prepared = ada.prepare("den", removed={leaf})
+            requests.append(ada.duties.request("commit", holding.group, prepared.bytes, prepared.welcomes))
+            prepared.adopt(holding)
+        ada.duties.send_frame(*requests)  # one frame, one turn
+        last = ada.duties.answer(requests[1]).sequence
+        ada.sync()
+        steps = past(world)
+        step = one(steps, "push dropped", user="dave", reason="left")
+        equal((step["group"], step["sequence"], step["last_sequence"]), ("den", last, last))
+        one(steps, "pushed", user="dave", sequence=last - 1, last_sequence=last - 1)
+        equal([s["sequence"] for s in of(steps, "pushed", user="fay", turn=step["turn"])], [last - 1, last])
+        equal(pushed_sequences(dave.wire, 5 * SLOW), [last - 1], "his own removal is the last that dave gets")
+        for member in (dave, fay):
+            member.close()
+
+
+# --- The store --------------------------------------------------------------------------------
+
+def test_a_write_that_finds_no_room_is_told():
+    with World() as world:
+        config = os.path.join(world.dir, "conclaved.conf")
+
+        def reserve(megabytes):
+            with open(config, "w", encoding="ascii") as file:
+                file.write(f"store-reserve-mb = {megabytes}\ntrace-history = 20000\n")
+            world.broker.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: f'"new":"{megabytes}"' in world.broker.log_text(), 20, "the reserve is changed")
+
+        equal(world.broker.stop(), 0)
+        with open(config, "w", encoding="ascii") as file:
+            file.write("store-reserve-mb = 0\ntrace-history = 20000\n")
+        world.broker.args = ["--config", config]
+        world.broker.start()
+        wire = Connection(world.broker.url)
+        wire.hello()
+        reserve(100000000)
+        equal(wire.refusal("register", *registration(wire, "ada")), "STORE_FULL")
+        reserve(1)
+        wait_for(lambda: wire.refusal("register", *registration(wire, "ada")) == "OK", 20, "there is room again")
+        steps = past(world)
+        failed = one(steps, "store failed")
+        received = one(steps, "received", verb="register", turn=failed["turn"])
+        equal(received["request"], 2, "the request that was refused")
+        equal((failed["status"], of(steps, "stored", turn=failed["turn"])), ("STORE_FULL", []))
+        assert failed["count"] >= 1 and failed["size_bytes"] > 0 and failed["duration_us"] > 0, failed
+        done = of(steps, "accepted", verb="register")[-1]
+        one(steps, "stored", turn=done["turn"])
+        contains(tracer(world, "--past-only", "--step", "store-failed", "watch"), "STORE_FULL")
+        wire.close()
+
+
+def test_a_write_that_fails_is_told():
+    with den(*HISTORY, "--store-reserve-mb", "0") as (world, ada, _):
+        group, pid = ada.groups["den"], world.broker.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_BYTES, before[1]))
+        asked = 0
+        while not of(past(world, "--step", "store-failed"), "store failed"):
+            group.my_number += 1
+            sealed = group.seal(TEXT, group.my_number, text_content("x" * BIG, 1), ada.signing_key)
+            group.my_sealed[sealed] = (group.my_number, "x" * BIG)
+            request = ada.wire.request("send", group.id, sealed)
+            ada.wire.send_frame(request)
+            asked += 1
+            assert asked * BIG < 2 * FILE_BYTES, "no file became too large"
+        steps = past(world)
+        failed = some(steps, "store failed")[0]
+        equal((failed["status"], of(steps, "stored", turn=failed["turn"])), ("STORE_FAILED", []))
+        some(steps, "received", user="ada", verb="send", turn=failed["turn"])
+        some(steps, "stored")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        wait_for(lambda: "store_reopened" in world.broker.log_text(), 30, "the store is opened again")
+        ada.sync()
+
+
+# --- Handshakes -------------------------------------------------------------------------------
+
+def handshakes(world):
+    return past(world, "--step", "handshake-failed")
+
+
+def next_failure(world, before):
+    """The reason of the one that has failed since there were `before`, and nothing else is told of it."""
+    steps = wait_for(lambda: handshakes(world)[before:], 30, "the failed handshake is told")
+    equal(set(steps[0]), {"time_us", "step", "reason"}, "nobody is known by then")
+    return one(steps[:1], "handshake failed")["reason"]
+
+
+def greeting(mechanism):
+    """Of ZMTP 3.0."""
+    return b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism.ljust(20, b"\0") + bytes(32)
+
+
+def test_handshakes_that_fail_are_told_with_the_reason():
+    with World(broker_args=HISTORY) as world:
+        address = Endpoint(world.broker.url).address
+        host, port = address.removeprefix("tcp://").rsplit(":", 1)
+        before = len(handshakes(world))
+        public, secret = zmq.curve_keypair()
+        other = zmq.curve_keypair()[0]
+        context = zmq.Context()
+        dealer = context.socket(zmq.DEALER)
+        for option, value in ((zmq.CURVE_PUBLICKEY, public), (zmq.CURVE_SECRETKEY, secret), (zmq.CURVE_SERVERKEY, other),
+                              (zmq.RECONNECT_IVL, -1), (zmq.LINGER, 0)):
+            dealer.setsockopt(option, value)
+        dealer.connect(address)
+        equal(next_failure(world, before), "other protocol", "another broker's key")
+        dealer.close()
+        context.term()
+        # A client of libzmq's that finds no CURVE may be quicker to hang up than the broker is to refuse it.
+        for what, says, stays, reason in (("no CURVE", greeting(b"NULL"), True, "other protocol"),
+                                          ("a password", greeting(b"PLAIN"), True, "other protocol"),
+                                          ("nobody who says anything", b"", True, "no detail"),
+                                          ("nobody who stays", b"", False, "no detail")):
+            before = len(handshakes(world))
+            raw = socket.create_connection((host, int(port)))
+            raw.sendall(says)
+            if not stays:
+                raw.close()
+            equal(next_failure(world, before), reason, what)
+            raw.close()
+
+
+def test_a_handshake_beyond_the_quota_is_not_allowed():
+    with World(broker_args=HISTORY) as world:
+        equal(world.broker.stop(), 0)
+        world.broker.descriptors = 400  # 40 connections
+        world.broker.start()
+        first = Connection(world.broker.url)
+        first.hello()
+        before = world.broker.log_text().count("\n")
+        crowd = [Connection(world.broker.url, [(zmq.RECONNECT_IVL, -1)]) for _ in range(80)]
+
+        def answers(code):
+            return sum(line.count(f'"answer":"{code}"') for line in world.broker.log_text().splitlines()[before:])
+        wait_for(lambda: answers(200) + answers(300) == len(crowd), 20, "each was let in or not")
+        assert answers(300) > 0, "some were not"
+        wait_for(lambda: len(of(handshakes(world), "handshake failed")) == answers(300), 20, "each of those is told")
+        some(handshakes(world), "handshake failed", reason="not allowed")
+        equal({step["reason"] for step in handshakes(world)}, {"not allowed"})
+        equal(first.refusal("hello", 1, 1, "still here"), "OK")
+        for wire in (*crowd, first):
+            wire.close()
+
+
+# --- All of them ------------------------------------------------------------------------------
+
+def declared(table):
+    with open(os.path.join(REPO, "broker", "rules", "trace.h"), encoding="ascii") as file:
+        text = re.search(rf"#define {table}\(X\)(.*?)\n\n", file.read(), re.S)[1]
+    return re.findall(r'X\([A-Z_]+, "([a-z ]*)"\)', text)
+
+
+def test_every_kind_and_every_reason_has_been_produced_above():
+    steps, reasons = declared("TRACE_STEPS"), declared("TRACE_REASONS")
+    assert len(steps) >= 14 and len(reasons) >= 9, "the tables are read"
+    with World() as world:
+        offered = re.search(r"it must be (.*)", tracer(world, "--step", "nonsense", "watch", code=2))[1]
+        equal(re.split(", | or ", offered), [step.replace(" ", "-") for step in steps], "steps that --step offers")
+    with open(os.path.join(REPO, "broker", "conclave-trace.8.scd"), encoding="utf-8") as file:
+        table = re.search(r"^# STEPS\n(.*?)^# ", file.read(), re.S | re.M)[1]
+    equal(re.findall(r"\*([a-z-]+)\*", table), [step.replace(" ", "-") for step in steps], "steps in the manual page")
+    if sys.argv[2:]:
+        raise Skip("only some of the tests have run")
+    equal(sorted(set(steps) - {step for step, _ in matched}), [], "steps that no test has produced")
+    equal(sorted(set(reasons) - {reason for _, reason in matched}), [], "reasons that no test has produced")
+
+
+if __name__ == "__main__":
+    main(globals())
