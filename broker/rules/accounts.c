@@ -112,26 +112,11 @@ status_t handle_whois(request_t *request)
     return STATUS_OK;
 }
 
-typedef struct {
-    uint8_t (*ids)[GROUP_ID_BYTES];
-    size_t count;
-} asked_groups_t;
-
-static bool collect_asked(void *context, const store_record_t *record)
-{
-    asked_groups_t *asked = context;
-    memcpy(asked->ids[asked->count++], record->key + record->key_size - GROUP_ID_BYTES,
-           GROUP_ID_BYTES);
-    return asked->count < GROUPS_PER_USER_MAX;
-}
-
 /* Takes back the join requests that still wait: nobody should be added who can't log in. */
 static status_t withdraw_joins(rules_t *rules, const name_t *user)
 {
-    asked_groups_t asked = {.ids = rules_lend(rules, GROUPS_PER_USER_MAX * GROUP_ID_BYTES)};
-    store_key_t prefix = key_of_name(KEY_ASKED, user);
-    status_t status =
-        visit_prefix(rules, &prefix, NULL, GROUPS_PER_USER_MAX, collect_asked, &asked);
+    group_ids_t asked;
+    status_t status = load_groups_of(rules, KEY_ASKED, user, GROUPS_PER_USER_MAX, &asked);
     group_t **groups = rules_lend(rules, (asked.count + 1) * sizeof *groups);
     for (size_t i = 0; i < asked.count && status == STATUS_OK; i++) {
         status = cache_group(rules, asked.ids[i], true, &groups[i]);

@@ -168,20 +168,6 @@ user_t *cache_user(rules_t *self, const name_t *name)
     return user;
 }
 
-typedef struct {
-    uint8_t *ids;
-    size_t count;
-} group_ids_t;
-
-static bool collect_group_id(void *context, const store_record_t *record)
-{
-    group_ids_t *ids = context;
-    ids->ids = mem_realloc(ids->ids, ids->count + 1, GROUP_ID_BYTES);
-    memcpy(ids->ids + ids->count++ * GROUP_ID_BYTES,
-           record->key + record->key_size - GROUP_ID_BYTES, GROUP_ID_BYTES);
-    return true;
-}
-
 static status_t load_one(rules_t *self, user_t *user, const uint8_t *id)
 {
     group_t *group;
@@ -200,12 +186,10 @@ status_t cache_load_user(rules_t *self, user_t *user)
 {
     if (user->loaded)
         return STATUS_OK;
-    group_ids_t ids = {0};
-    store_key_t prefix = key_of_name(KEY_MEMBERSHIP, &user->name);
-    status_t status = visit_prefix(self, &prefix, NULL, 0, collect_group_id, &ids);
-    for (size_t i = 0; i < ids.count && status == STATUS_OK; i++)
-        status = load_one(self, user, ids.ids + i * GROUP_ID_BYTES);
-    free(ids.ids);
+    group_ids_t groups;
+    status_t status = load_groups_of(self, KEY_MEMBERSHIP, &user->name, 0, &groups);
+    for (size_t i = 0; i < groups.count && status == STATUS_OK; i++)
+        status = load_one(self, user, groups.ids[i]);
     user->loaded = status == STATUS_OK;
     return status;
 }

@@ -39,18 +39,6 @@ status_t handle_lookup(request_t *request)
     return STATUS_OK;
 }
 
-typedef struct {
-    uint8_t (*ids)[GROUP_ID_BYTES];
-    size_t count;
-} group_ids_t;
-
-static bool collect_id(void *context, const store_record_t *record)
-{
-    group_ids_t *ids = context;
-    memcpy(ids->ids[ids->count++], record->key + record->key_size - GROUP_ID_BYTES, GROUP_ID_BYTES);
-    return true;
-}
-
 static void list_membership(groups_reply_t *reply, const member_t *member)
 {
     if (reply->memberships.count == GROUPS_PER_USER_MAX)
@@ -71,19 +59,18 @@ status_t handle_groups(request_t *request)
     rules_t *rules = request->rules;
     const user_t *user = request->user;
     groups_reply_t *reply = &request->reply.groups_reply;
-    group_ids_t ids = {.ids = rules_lend(rules, GROUPS_PER_USER_MAX * GROUP_ID_BYTES)};
+    group_ids_t past;
     /* Past memberships are kept as long as their groups; a restless user is told only so many. */
-    store_key_t past = key_of_name(KEY_FORMER, &user->name);
-    status_t status = visit_prefix(rules, &past, NULL, GROUPS_PER_USER_MAX, collect_id, &ids);
+    status_t status = load_groups_of(rules, KEY_FORMER, &user->name, GROUPS_PER_USER_MAX, &past);
     reply->memberships.items =
         rules_lend(rules, GROUPS_PER_USER_MAX * sizeof *reply->memberships.items);
     for (size_t i = 0; i < user->member_count; i++)
         if (member_is_current(user->members[i]))
             list_membership(reply, user->members[i]);
-    for (size_t i = 0; i < ids.count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < past.count && status == STATUS_OK; i++) {
         group_t *group;
         member_t *member;
-        status = cache_group(rules, ids.ids[i], true, &group);
+        status = cache_group(rules, past.ids[i], true, &group);
         if (status == STATUS_OK)
             status = cache_member(rules, group, &user->name, &member);
         if (status == STATUS_OK && !member_is_current(member))

@@ -301,3 +301,21 @@ status_t visit_prefix(rules_t *self, const store_key_t *prefix, const store_key_
                            .limit = limit};
     return overlay_range(self->overlay, &range, visit, context);
 }
+
+static bool collect_group_id(void *context, const store_record_t *record)
+{
+    group_ids_t *out = context;
+    out->ids = mem_realloc(out->ids, out->count + 1, GROUP_ID_BYTES);
+    memcpy(out->ids[out->count++], record->key + record->key_size - GROUP_ID_BYTES, GROUP_ID_BYTES);
+    return true;
+}
+
+status_t load_groups_of(rules_t *self, int kind, const name_t *user, size_t limit, group_ids_t *out)
+{
+    store_key_t prefix = key_of_name(kind, user);
+    *out = (group_ids_t){0};
+    status_t status = visit_prefix(self, &prefix, NULL, limit, collect_group_id, out);
+    if (out->ids)
+        pointers_add(&self->lent, out->ids);
+    return status;
+}

@@ -57,6 +57,16 @@ void save_standing(rules_t *self, const name_t *user, const uint8_t *group, bool
 MUST_CHECK status_t visit_prefix(rules_t *self, const store_key_t *prefix, const store_key_t *from,
                                  size_t limit, store_visit_t *visit, void *context);
 
+/* Ids that stand at the end of keys; lent. */
+typedef struct {
+    uint8_t (*ids)[GROUP_ID_BYTES];
+    size_t count;
+} group_ids_t;
+
+/* The groups that a user has a record of this kind for, by id; limit at most, 0: all. */
+MUST_CHECK status_t load_groups_of(rules_t *self, int kind, const name_t *user, size_t limit,
+                                   group_ids_t *out);
+
 /* The value of a record as a view. */
 bytes_t record_value(const store_record_t *record);
 /* Copies a view into lent memory. */
