@@ -170,12 +170,8 @@ static bool count_record(void *context, const store_record_t *record)
 static tally_t tally_of(const check_t *self, int kind)
 {
     tally_t tally = {0};
-    store_key_t from = key_of_group(kind, self->key.group);
-    uint8_t end[sizeof from.bytes];
-    size_t end_size = store_prefix_end(from.bytes, from.size, end);
-    store_range_t range = {
-        .from = from.bytes, .from_size = from.size, .to = end, .to_size = end_size};
-    if (store_range(self->store, &range, count_record, &tally) != STATUS_OK)
+    const store_key_t prefix = key_of_group(kind, self->key.group);
+    if (visit_stored(self->store, &prefix, false, count_record, &tally) != STATUS_OK)
         tally.records = UINT64_MAX; /* matches no count */
     return tally;
 }

@@ -21,6 +21,18 @@ store_key_t key_of_record(const store_record_t *record)
     return self;
 }
 
+status_t visit_stored(store_t *store, const store_key_t *prefix, bool reverse, store_visit_t *visit,
+                      void *context)
+{
+    uint8_t end[sizeof prefix->bytes];
+    store_range_t range = {.from = prefix->bytes,
+                           .from_size = prefix->size,
+                           .to = end,
+                           .to_size = store_prefix_end(prefix->bytes, prefix->size, end),
+                           .reverse = reverse};
+    return store_range(store, &range, visit, context);
+}
+
 void key_u8(store_key_t *self, uint8_t value)
 {
     key_bytes(self, &value, 1);

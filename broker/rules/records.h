@@ -77,6 +77,10 @@ void key_u8(store_key_t *self, uint8_t value);
 void key_u32(store_key_t *self, uint32_t value);
 void key_u64(store_key_t *self, uint64_t value);
 
+/* Visits the records of a store whose keys start with the prefix; reverse: the last one first. */
+MUST_CHECK status_t visit_stored(store_t *store, const store_key_t *prefix, bool reverse,
+                                 store_visit_t *visit, void *context);
+
 typedef struct {
     uint8_t incarnation[INCARNATION_BYTES];
 } store_info_t;

@@ -51,10 +51,8 @@ static bool note_end(void *context, const store_record_t *record)
 static status_t visit_kind(store_t *store, char kind, bool reverse, store_visit_t *visit,
                            stamp_t *self)
 {
-    const char end = (char)(kind + 1);
-    store_range_t range = {
-        .from = &kind, .from_size = 1, .to = &end, .to_size = 1, .reverse = reverse};
-    status_t status = store_range(store, &range, visit, self);
+    const store_key_t prefix = key_of_kind(kind);
+    status_t status = visit_stored(store, &prefix, reverse, visit, self);
     return self->is_damaged ? STATUS_STORE_FAILED : status;
 }
 

@@ -90,13 +90,9 @@ static bool note_one(void *context, const store_record_t *record)
 /* How many records a user has of a kind. */
 static status_t count_of(store_t *store, int kind, const name_t *name, uint64_t *count)
 {
-    store_key_t from = key_of_name(kind, name);
-    uint8_t end[sizeof from.bytes];
-    size_t end_size = store_prefix_end(from.bytes, from.size, end);
-    store_range_t range = {
-        .from = from.bytes, .from_size = from.size, .to = end, .to_size = end_size};
+    const store_key_t prefix = key_of_name(kind, name);
     *count = 0;
-    return store_range(store, &range, note_one, count);
+    return visit_stored(store, &prefix, false, note_one, count);
 }
 
 status_t users_reset(store_t *store, const name_t *name, uint64_t now_ms, uint64_t valid_ms,
