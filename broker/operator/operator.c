@@ -320,8 +320,6 @@ void operator_actor(zsock_t *pipe, void *options)
     if (self->with->is_started)
         while (wait_and_serve(self, pipe)) {
         }
-    else
-        zsock_wait(pipe); /* zactor_destroy's word */
     if (backup_task_fd(&self->backup) >= 0)
         finish_backup(self);
     while (self->session_count > 0)
