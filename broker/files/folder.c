@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define COPY_BYTES ((size_t)16 * 1024 * 1024)
+#define COPY_BYTES   ((size_t)16 * 1024 * 1024)
+#define MEMORY_BYTES 65536
 
 static status_t cause(void)
 {
@@ -106,10 +107,33 @@ status_t folder_sync(int parent_fd, const char *name, folder_size_t *size)
     return status;
 }
 
+static ssize_t copy_through_memory(int from, int to)
+{
+    uint8_t part[MEMORY_BYTES];
+    ssize_t got = read(from, part, sizeof part);
+    for (ssize_t done = 0; done < got;) {
+        ssize_t written = write(to, part + done, (size_t)(got - done));
+        if (written < 0 && errno != EINTR) {
+            return -1;
+        }
+        done += written > 0 ? written : 0;
+    }
+    return got;
+}
+
+/* Linux copies by itself only within one kind of file system; a backup may lie on another. */
+static ssize_t copy_part(int from, int to)
+{
+    ssize_t copied = copy_file_range(from, NULL, to, NULL, COPY_BYTES, 0);
+    bool can_not = copied < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP ||
+                                  errno == ENOSYS);
+    return can_not ? copy_through_memory(from, to) : copied;
+}
+
 static status_t copy_bytes(int from, int to)
 {
     for (;;) {
-        ssize_t copied = copy_file_range(from, NULL, to, NULL, COPY_BYTES, 0);
+        ssize_t copied = copy_part(from, to);
         if (copied == 0) {
             return fsync(to) == 0 ? STATUS_OK : cause();
         }
