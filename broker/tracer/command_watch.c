@@ -39,5 +39,6 @@ static bool print_steps(void *context, const trace_record_t *steps, size_t count
 int command_watch(const tracer_options_t *options)
 {
     tracer_options_t mine = *options;
-    return tracer_for_each(options, print_steps, &mine);
+    int code = tracer_for_each(options, print_steps, &mine);
+    return ferror(stdout) ? TRACER_FAILED : code;
 }
