@@ -3,6 +3,7 @@
 #include "client/ui/chat_input.h"
 
 #include "client/ui/options.h"
+#include "client/ui/text_buffer.h"
 #include "proto/memory.h"
 
 #include <stdlib.h>
@@ -27,14 +28,6 @@ const chat_row_t chat_rows[] = {
 };
 const size_t chat_row_count = COUNT(chat_rows);
 
-static char *copy(const char *bytes, size_t size)
-{
-    char *out = mem_alloc(size + 1);
-    memcpy(out, bytes, size);
-    out[size] = '\0';
-    return out;
-}
-
 static const chat_row_t *find(const char *name)
 {
     for (size_t i = 0; i < chat_row_count; i++)
@@ -54,7 +47,7 @@ static const char *nearest(const char *name)
 static chat_input_t parse_command(const char *line)
 {
     size_t size = strcspn(line, BLANKS);
-    char *name = copy(line, size);
+    char *name = text_new(line, size);
     chat_input_t out = {.kind = CHAT_UNKNOWN, .row = find(name)};
     if (!out.row) {
         out.nearest = nearest(name);
@@ -67,7 +60,7 @@ static chat_input_t parse_command(const char *line)
     while (*(line += strspn(line, BLANKS))) {
         size = strcspn(line, BLANKS);
         if (words++ == 0)
-            out.argument = copy(line, size);
+            out.argument = text_new(line, size);
         line += size;
     }
     out.kind = out.row->kind;
@@ -81,9 +74,9 @@ chat_input_t chat_input_parse(const char *line)
     if (!line[strspn(line, BLANKS)])
         return (chat_input_t){.kind = CHAT_NOTHING};
     if (line[0] != '/')
-        return (chat_input_t){.kind = CHAT_TEXT, .argument = copy(line, strlen(line))};
+        return (chat_input_t){.kind = CHAT_TEXT, .argument = mem_strdup(line)};
     if (line[1] == '/')
-        return (chat_input_t){.kind = CHAT_TEXT, .argument = copy(line + 1, strlen(line + 1))};
+        return (chat_input_t){.kind = CHAT_TEXT, .argument = mem_strdup(line + 1)};
     return parse_command(line + 1);
 }
 

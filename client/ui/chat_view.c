@@ -4,6 +4,7 @@
 
 #include "client/ui/json.h"
 #include "client/ui/line_view.h"
+#include "client/ui/text_buffer.h"
 #include "proto/memory.h"
 
 #include <stdarg.h>
@@ -28,21 +29,11 @@ static void say_json(chat_t *self, const char *type, const char *text)
     chat_print(self, json_take(&json));
 }
 
-static char *spelled(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
-
-static char *spelled(const char *format, va_list arguments)
-{
-    char *text = NULL;
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
-    return text;
-}
-
 void chat_say(chat_t *self, format_style_t style, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    char *text = spelled(format, arguments);
+    char *text = text_new_format_v(format, arguments);
     va_end(arguments);
     if (self->invocation->globals.json)
         say_json(self, "info", text);
@@ -55,7 +46,7 @@ void chat_banner(chat_t *self, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    char *text = spelled(format, arguments);
+    char *text = text_new_format_v(format, arguments);
     va_end(arguments);
     if (self->invocation->globals.json)
         say_json(self, "banner", text);
@@ -68,7 +59,7 @@ void chat_refused(chat_t *self, status_t status, text_t detail, const char *form
 {
     va_list arguments;
     va_start(arguments, format);
-    char *text = spelled(format, arguments);
+    char *text = text_new_format_v(format, arguments);
     va_end(arguments);
     if (detail.size)
         chat_say(self, FORMAT_BAD, "%s (%s): %.*s", text, status_name(status), (int)detail.size,

@@ -3,23 +3,12 @@
 #include "client/ui/complaint.h"
 
 #include "client/ui/exit_code.h"
+#include "client/ui/text_buffer.h"
 #include "proto/memory.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void add_format(text_buffer_t *out, const char *format, va_list arguments)
-    __attribute__((format(printf, 2, 0)));
-
-static void add_format(text_buffer_t *out, const char *format, va_list arguments)
-{
-    char *text = NULL;
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
-    text_buffer_add_text(out, text);
-    free(text);
-}
 
 void invocation_wipe(invocation_t *self)
 {
@@ -33,7 +22,7 @@ status_t complain(invocation_t *self, status_t status, const char *format, ...)
     va_list arguments;
     complaint_forget(self);
     va_start(arguments, format);
-    add_format(&self->what, format, arguments);
+    text_buffer_add_format_v(&self->what, format, arguments);
     va_end(arguments);
     return status;
 }
@@ -106,7 +95,7 @@ void remark(const invocation_t *self, const char *format, ...)
     text_buffer_t text = {0};
     va_list arguments;
     va_start(arguments, format);
-    add_format(&text, format, arguments);
+    text_buffer_add_format_v(&text, format, arguments);
     va_end(arguments);
     char *shown = format_styled(&self->err_format, FORMAT_PLAIN, text.bytes);
     fprintf(self->err, "%s\n", shown);
@@ -120,7 +109,7 @@ void warn_user(const invocation_t *self, const char *format, ...)
     text_buffer_t text = {0};
     va_list arguments;
     va_start(arguments, format);
-    add_format(&text, format, arguments);
+    text_buffer_add_format_v(&text, format, arguments);
     va_end(arguments);
     char *shown = format_warning(&self->err_format, text.bytes);
     fprintf(self->err, "%s\n", shown);

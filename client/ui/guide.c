@@ -7,6 +7,7 @@
 #include "client/ui/account.h"
 #include "client/ui/complaint.h"
 #include "client/ui/safe_text.h"
+#include "client/ui/text_buffer.h"
 #include "client/ui/unlock.h"
 #include "proto/endpoint.h"
 #include "proto/memory.h"
@@ -25,11 +26,9 @@ static status_t tell(invocation_t *self, prompt_t *prompt, const char *format, .
 
 static status_t tell(invocation_t *self, prompt_t *prompt, const char *format, ...)
 {
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
+    char *text = text_new_format_v(format, arguments);
     va_end(arguments);
     safe_text_options_t options = {.lines = true, .ascii = self->ascii};
     char *safe = safe_text_new(text, strlen(text), options);

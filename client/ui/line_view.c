@@ -3,7 +3,7 @@
 #include "client/ui/line_view.h"
 
 #include "client/ui/json.h"
-#include "proto/memory.h"
+#include "client/ui/text_buffer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +35,6 @@ static const struct {
     {"restored", "the broker was restored from a backup", SAY_ALARM},
     {"broker", "the broker contradicts itself", SAY_ALARM},
 };
-
-static char *copy(text_t text)
-{
-    char *out = mem_alloc(text.size + 1);
-    if (text.size)
-        memcpy(out, text.data, text.size);
-    out[text.size] = '\0';
-    return out;
-}
 
 /* A reason often begins with what happened: that is said once. NULL if nothing is left. */
 static const char *without(const char *reason, const char *what)
@@ -86,8 +77,8 @@ static char *say(const format_t *format, notice_form_t form, const char *what, c
 
 static char *notice_text(const format_t *format, const local_line_record_t *line, bool with_group)
 {
-    char *kind = copy(line->notice);
-    char *reason = copy(line->reason);
+    char *kind = text_new(line->notice.data, line->notice.size);
+    char *reason = text_new(line->reason.data, line->reason.size);
     const char *what = kind;
     notice_form_t form = SAY_WHAT;
     for (size_t i = 0; i < sizeof notices / sizeof notices[0]; i++)

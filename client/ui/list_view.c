@@ -4,21 +4,11 @@
 
 #include "client/ui/text_buffer.h"
 #include "proto/endpoint.h"
-#include "proto/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define NAME_COLUMNS 16
-
-static char *copy(text_t text)
-{
-    char *out = mem_alloc(text.size + 1);
-    if (text.size)
-        memcpy(out, text.data, text.size);
-    out[text.size] = '\0';
-    return out;
-}
 
 static void add(text_buffer_t *out, char *part)
 {
@@ -54,7 +44,7 @@ char *list_view_group(const format_t *format, const local_group_info_record_t *g
     text_buffer_t out = {0};
     add_name(&out, format, FORMAT_BOLD, group->name.text);
     if (group->state == LOCAL_GROUP_ACTIVE) {
-        char *words = copy(group->words);
+        char *words = text_new(group->words.data, group->words.size);
         add(&out, format_group_line(format, group->epoch, group->members, *words ? words : NULL));
         free(words);
     } else {
@@ -103,7 +93,7 @@ char *list_view_member(const format_t *format, const local_member_info_record_t 
     text_buffer_add_repeated(&out, ' ', size < NAME_COLUMNS ? NAME_COLUMNS - size + 2 : 2);
     add(&out, format_cell(format, FORMAT_PLAIN, member->role ? "admin" : "", 5));
     text_buffer_add_text(&out, "  ");
-    char *words = copy(member->words);
+    char *words = text_new(member->words.data, member->words.size);
     add(&out, format_styled(format, FORMAT_BOLD, words));
     free(words);
     if (member->left)
@@ -139,7 +129,7 @@ char *list_view_pending(const format_t *format, const local_pending_info_record_
     add(&out, format_name(format, pending->name.text));
     text_buffer_add_repeated(&out, ' ', size < NAME_COLUMNS ? NAME_COLUMNS - size + 2 : 2);
     text_buffer_add_text(&out, is_join ? "waits to be let in  " : "left: a new key is due  ");
-    char *words = copy(pending->words);
+    char *words = text_new(pending->words.data, pending->words.size);
     add(&out, format_styled(format, FORMAT_BOLD, words));
     free(words);
     return text_buffer_take(&out);

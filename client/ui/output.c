@@ -3,6 +3,7 @@
 #include "client/ui/output.h"
 
 #include "client/ui/complaint.h"
+#include "client/ui/text_buffer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -40,11 +41,9 @@ status_t output_say(invocation_t *self, format_style_t style, bool is_needed, co
 {
     if (self->globals.quiet && !is_needed)
         return STATUS_OK;
-    char *text = NULL;
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
+    char *text = text_new_format_v(format, arguments);
     va_end(arguments);
     char *shown = format_styled(&self->out_format, style, text);
     free(text);

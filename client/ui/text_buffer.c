@@ -4,7 +4,6 @@
 
 #include "proto/memory.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,11 +43,17 @@ void text_buffer_add_repeated(text_buffer_t *self, char c, size_t count)
 
 void text_buffer_add_format(text_buffer_t *self, const char *format, ...)
 {
-    va_list arguments, again;
+    va_list arguments;
     va_start(arguments, format);
+    text_buffer_add_format_v(self, format, arguments);
+    va_end(arguments);
+}
+
+void text_buffer_add_format_v(text_buffer_t *self, const char *format, va_list arguments)
+{
+    va_list again;
     va_copy(again, arguments);
     int size = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
     if (size > 0) {
         char *end = reserve(self, (size_t)size);
         (void)vsnprintf(end, (size_t)size + 1, format, again);
@@ -76,4 +81,18 @@ void text_buffer_wipe(text_buffer_t *self)
 {
     free(self->bytes);
     *self = (text_buffer_t){0};
+}
+
+char *text_new(const char *bytes, size_t size)
+{
+    text_buffer_t text = {0};
+    text_buffer_add(&text, bytes, size);
+    return text_buffer_take(&text);
+}
+
+char *text_new_format_v(const char *format, va_list arguments)
+{
+    text_buffer_t text = {0};
+    text_buffer_add_format_v(&text, format, arguments);
+    return text_buffer_take(&text);
 }
