@@ -9,13 +9,6 @@
 
 #include "proto/memory.h"
 
-void admin_mail(admin_core_t *self, const mail_t *mail)
-{
-    buffer_t bytes = {0};
-    mail_write(mail, &bytes);
-    frames_add(&self->effects->mail, 0, &bytes);
-}
-
 void admin_fatal(admin_core_t *self, status_t status, const char *reason)
 {
     self->effects->fatal = status;
@@ -114,7 +107,7 @@ static void answer_passes(admin_core_t *self)
     for (size_t i = 0; i < self->pass_count; i++) {
         mail_t mail = {.kind = MAIL_PASSED, .number = self->passes[i].number};
         if (self->finished >= self->passes[i].after)
-            admin_mail(self, &mail);
+            mail_send(&mail, self->effects);
         else
             self->passes[kept++] = self->passes[i];
     }
@@ -129,7 +122,7 @@ static void tell_state(admin_core_t *self)
         return;
     self->told = self->state;
     mail_t mail = {.kind = MAIL_STATE, .state = self->state};
-    admin_mail(self, &mail);
+    mail_send(&mail, self->effects);
 }
 
 static admin_core_t *begin(core_t *base, moment_t now, effects_t *effects)
@@ -252,7 +245,7 @@ static void tell_waiting(admin_core_t *self, const mail_t *question)
                    .number = question->number,
                    .status = group ? STATUS_OK : STATUS_NOT_ADMIN,
                    .bytes = buffer_view(&list)};
-    admin_mail(self, &mail);
+    mail_send(&mail, self->effects);
     buffer_free(&list);
 }
 

@@ -72,7 +72,6 @@ typedef struct {
 } admin_core_t;
 
 /* admin.c */
-void admin_mail(admin_core_t *self, const mail_t *mail);
 void admin_fatal(admin_core_t *self, status_t status, const char *reason);
 
 /* admin_groups.c */

@@ -123,7 +123,7 @@ void admin_create(admin_core_t *self, const mail_t *mail)
     if (group && !group->is_creating) {
         mail_t answer = {.kind = MAIL_CREATED};
         memcpy(answer.group, mail->group, GROUP_ID_BYTES);
-        admin_mail(self, &answer);
+        mail_send(&answer, self->effects);
     }
     if (group || !name_size(&mail->name))
         return;
@@ -143,7 +143,7 @@ void admin_create(admin_core_t *self, const mail_t *mail)
     }
     mail_t answer = {.kind = MAIL_CREATED, .status = status};
     memcpy(answer.group, group->id, GROUP_ID_BYTES);
-    admin_mail(self, &answer);
+    mail_send(&answer, self->effects);
     admin_group_drop(self, group);
 }
 

@@ -84,7 +84,7 @@ static void alarm(admin_core_t *self, admin_group_t *group, status_t status, con
     memcpy(mail.group, group->id, GROUP_ID_BYTES);
     if (about)
         mail.name = *about;
-    admin_mail(self, &mail);
+    mail_send(&mail, self->effects);
 }
 
 static void choose(admin_core_t *self, admin_group_t *group, choice_t *choice)
@@ -203,7 +203,7 @@ static void tell(admin_core_t *self, const admin_group_t *group, mail_kind_t kin
 {
     mail_t mail = {.kind = kind, .status = status};
     memcpy(mail.group, group->id, GROUP_ID_BYTES);
-    admin_mail(self, &mail);
+    mail_send(&mail, self->effects);
 }
 
 static void accepted(admin_core_t *self, admin_group_t *group)

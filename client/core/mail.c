@@ -18,6 +18,13 @@ void mail_write(const mail_t *self, buffer_t *out)
     buffer_lp(out, self->bytes.data, self->bytes.size);
 }
 
+void mail_send(const mail_t *self, effects_t *effects)
+{
+    buffer_t bytes = {0};
+    mail_write(self, &bytes);
+    frames_add(&effects->mail, 0, &bytes);
+}
+
 static status_t read_name(reader_t *in, name_t *out)
 {
     uint32_t size = reader_u32(in);

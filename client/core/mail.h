@@ -4,6 +4,7 @@
 #ifndef CONCLAVE_CLIENT_CORE_MAIL_H
 #define CONCLAVE_CLIENT_CORE_MAIL_H
 
+#include "client/core/core.h"
 #include "proto/message.h"
 #include "proto/trace_context.h"
 
@@ -42,6 +43,8 @@ typedef struct {
 } mail_t;
 
 void mail_write(const mail_t *self, buffer_t *out);
+/* Adds it to what the call gives out for the other core. */
+void mail_send(const mail_t *self, effects_t *effects);
 /* STATUS_MALFORMED, STATUS_BAD_NAME. */
 MUST_CHECK status_t mail_read(mail_t *out, bytes_t bytes);
 

@@ -107,9 +107,7 @@ void member_mail_forget(member_core_t *self, const group_t *group)
 {
     mail_t mail = {.kind = MAIL_FORGET, .name = group->name};
     memcpy(mail.group, group->id, GROUP_ID_BYTES);
-    buffer_t bytes = {0};
-    mail_write(&mail, &bytes);
-    frames_add(&self->effects->mail, 0, &bytes);
+    mail_send(&mail, self->effects);
 }
 
 void member_group_end(member_core_t *self, group_t *group, group_phase_t phase, status_t why)

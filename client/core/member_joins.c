@@ -334,9 +334,7 @@ void member_mail_creating(member_core_t *self, group_t *group)
                    .trace = self->trace,
                    .bytes = buffer_view(&group->tries[0].request)};
     memcpy(mail.group, group->id, GROUP_ID_BYTES);
-    buffer_t bytes = {0};
-    mail_write(&mail, &bytes);
-    frames_add(&self->effects->mail, 0, &bytes);
+    mail_send(&mail, self->effects);
 }
 
 void member_created(member_core_t *self, const mail_t *mail)

@@ -219,9 +219,7 @@ void member_pushed(member_core_t *self, const message_t *push)
 static void mail_pass(member_core_t *self, uint64_t number)
 {
     mail_t mail = {.kind = MAIL_PASS, .number = number};
-    buffer_t bytes = {0};
-    mail_write(&mail, &bytes);
-    frames_add(&self->effects->mail, 0, &bytes);
+    mail_send(&mail, self->effects);
 }
 
 /* The admin side first: what it serves may have to be fetched by this side. */

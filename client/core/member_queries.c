@@ -220,9 +220,7 @@ void member_pending(member_core_t *self, uint64_t screen, uint64_t request, cons
     ask_t *ask = member_ask(self, screen, request, LOCAL_VERB_pending);
     mail_t mail = {.kind = MAIL_PENDING, .name = *name, .number = ask->subject};
     memcpy(mail.group, group->id, GROUP_ID_BYTES);
-    buffer_t bytes = {0};
-    mail_write(&mail, &bytes);
-    frames_add(&self->effects->mail, 0, &bytes);
+    mail_send(&mail, self->effects);
 }
 
 void member_pending_answered(member_core_t *self, const mail_t *mail)
