@@ -2,6 +2,7 @@
 /* Asks the person at the terminal: a question, a choice, a password without echo. */
 #include "client/ui/prompt.h"
 
+#include "client/ui/signals.h"
 #include "client/ui/text_buffer.h"
 #include "proto/memory.h"
 
@@ -30,12 +31,7 @@ static void watch_begin(watch_t *self, int fd, bool echo)
 {
     static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
-        struct sigaction action;
-        if (sigaction(watched[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, watched[i]);
-    }
+    signals_heeded(&set, watched, sizeof watched / sizeof watched[0]);
     self->fd = fd;
     self->silenced = false;
     (void)pthread_sigmask(SIG_BLOCK, &set, &self->mask);

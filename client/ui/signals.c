@@ -2,21 +2,24 @@
 /* Signals as something to poll. */
 #include "client/ui/signals.h"
 
-#include <signal.h>
-#include <stddef.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+void signals_heeded(sigset_t *out, const int *numbers, size_t count)
+{
+    sigemptyset(out);
+    for (size_t i = 0; i < count; i++) {
+        struct sigaction action;
+        if (sigaction(numbers[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(out, numbers[i]);
+    }
+}
 
 status_t signals_open(int *fd)
 {
     static const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH};
     sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
-        struct sigaction action;
-        if (sigaction(watched[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(&set, watched[i]);
-    }
+    signals_heeded(&set, watched, sizeof watched / sizeof watched[0]);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     *fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
