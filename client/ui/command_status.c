@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* `whoami`, `status` and `ignore`: about oneself and this machine. */
+#include "client/home/clock.h"
 #include "client/ui/access.h"
 #include "client/ui/command_table.h"
 #include "client/ui/complaint.h"
@@ -8,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define STATUS_PATIENCE_MS 5000
 
@@ -92,9 +92,7 @@ static status_t print_task(invocation_t *self, const char *name, uint64_t last_m
 
 static status_t print_status(invocation_t *self, const local_status_reply_t *state)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    const uint64_t now_ms = clock_wall_ms();
     status_t status = output_say(
         self, state->reachable ? FORMAT_GOOD : FORMAT_BAD, true, "broker  %.*s: %s%s%.*s",
         (int)state->broker.size, state->broker.data ? state->broker.data : "",

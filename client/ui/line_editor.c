@@ -2,6 +2,7 @@
 /* A prompt that arriving messages never break, driven by somebody else's poll loop. */
 #include "client/ui/line_editor.h"
 
+#include "client/home/clock.h"
 #include "client/ui/line_keys.h"
 #include "client/ui/line_splitter.h"
 #include "client/ui/line_terminal.h"
@@ -12,7 +13,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define INPUT_BYTES 4096
@@ -27,13 +27,6 @@ struct line_editor {
     size_t typed_size;
     uint64_t typed_ms; /* when the last of it was read */
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 line_editor_t *line_editor_new(FILE *in, FILE *out)
 {
@@ -67,7 +60,7 @@ int line_editor_timeout_ms(const line_editor_t *self)
     bool waiting = self->typed_size && self->typed[0] == LINE_KEYS_ESCAPE && !self->ended;
     if (!waiting || line_terminal_is_suspended(self->terminal))
         return -1;
-    uint64_t age_ms = now_ms() - self->typed_ms;
+    uint64_t age_ms = clock_boot_ms() - self->typed_ms;
     return age_ms >= LINE_KEYS_ESCAPE_MS ? 0 : (int)(LINE_KEYS_ESCAPE_MS - age_ms);
 }
 
@@ -110,7 +103,7 @@ static line_editor_event_t press_keys(line_editor_t *self, char **line)
     line_editor_event_t event = LINE_EDITOR_NOTHING;
     while (event == LINE_EDITOR_NOTHING && self->typed_size) {
         size_t length;
-        bool waited = now_ms() - self->typed_ms >= LINE_KEYS_ESCAPE_MS;
+        bool waited = clock_boot_ms() - self->typed_ms >= LINE_KEYS_ESCAPE_MS;
         line_key_t key = line_keys_next(self->typed, self->typed_size, waited, &length);
         if (key == LINE_KEY_PARTIAL)
             break;
@@ -133,7 +126,7 @@ static line_editor_event_t feed_terminal(line_editor_t *self, char **line)
         if (!read_more(self, self->typed + self->typed_size, INPUT_BYTES - self->typed_size, &size))
             return LINE_EDITOR_NOTHING;
         self->typed_size += size;
-        self->typed_ms = now_ms();
+        self->typed_ms = clock_boot_ms();
     }
     return LINE_EDITOR_EOF;
 }
