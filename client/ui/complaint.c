@@ -76,15 +76,20 @@ char *complaint_line(const invocation_t *self, status_t status)
     return text_buffer_take(&out);
 }
 
+/* On standard error; takes the line over. */
+static void print_line(const invocation_t *self, char *line)
+{
+    fprintf(self->err, "%s\n", line);
+    fflush(self->err);
+    free(line);
+}
+
 void complaint_print(const invocation_t *self, status_t status)
 {
     if (status == STATUS_OK || (status == STATUS_INTERRUPTED && !self->what.size))
         return;
     char *line = complaint_line(self, status);
-    char *shown = format_error(&self->err_format, line);
-    fprintf(self->err, "%s\n", shown);
-    fflush(self->err);
-    free(shown);
+    print_line(self, format_error(&self->err_format, line));
     free(line);
 }
 
@@ -92,28 +97,20 @@ void remark(const invocation_t *self, const char *format, ...)
 {
     if (self->globals.quiet)
         return;
-    text_buffer_t text = {0};
     va_list arguments;
     va_start(arguments, format);
-    text_buffer_add_format_v(&text, format, arguments);
+    char *text = text_new_format_v(format, arguments);
     va_end(arguments);
-    char *shown = format_styled(&self->err_format, FORMAT_PLAIN, text.bytes);
-    fprintf(self->err, "%s\n", shown);
-    fflush(self->err);
-    free(shown);
-    text_buffer_wipe(&text);
+    print_line(self, format_styled(&self->err_format, FORMAT_PLAIN, text));
+    free(text);
 }
 
 void warn_user(const invocation_t *self, const char *format, ...)
 {
-    text_buffer_t text = {0};
     va_list arguments;
     va_start(arguments, format);
-    text_buffer_add_format_v(&text, format, arguments);
+    char *text = text_new_format_v(format, arguments);
     va_end(arguments);
-    char *shown = format_warning(&self->err_format, text.bytes);
-    fprintf(self->err, "%s\n", shown);
-    fflush(self->err);
-    free(shown);
-    text_buffer_wipe(&text);
+    print_line(self, format_warning(&self->err_format, text));
+    free(text);
 }
