@@ -54,11 +54,6 @@ struct sink {
     sink_counts_t counts;
 };
 
-static int64_t now_ms(void)
-{
-    return monotonic_clock_ms();
-}
-
 static void wait_until(sink_t *self, int64_t ms)
 {
     const struct timespec at = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
@@ -101,8 +96,8 @@ static size_t take_answer(char *data, size_t unit, size_t count, void *context)
 static bool is_over(sink_t *self)
 {
     pthread_mutex_lock(&self->lock);
-    bool is = self->is_ending &&
-              (now_ms() >= self->end_ms || (self->is_patient && connection_is_interrupted()));
+    bool is = self->is_ending && (monotonic_clock_ms() >= self->end_ms ||
+                                  (self->is_patient && connection_is_interrupted()));
     pthread_mutex_unlock(&self->lock);
     return is;
 }
@@ -180,7 +175,7 @@ static void plan_next_try(sink_t *self)
     int64_t delay_ms = backoff_ms(self);
     if (curl_easy_getinfo(self->curl, CURLINFO_RETRY_AFTER, &asked_s) == CURLE_OK && asked_s > 0)
         delay_ms = asked_s < RETRY_LIMIT_MS / 1000 ? asked_s * 1000 : RETRY_LIMIT_MS + 1;
-    self->not_before_ms = now_ms() + delay_ms;
+    self->not_before_ms = monotonic_clock_ms() + delay_ms;
 }
 
 /* False: there is no time for another try. */
@@ -189,7 +184,7 @@ static bool wait_for_try(sink_t *self, int64_t limit_ms)
     bool is_time = false, is_late = false;
     pthread_mutex_lock(&self->lock);
     while (!is_time && !is_late) {
-        int64_t now = now_ms();
+        int64_t now = monotonic_clock_ms();
         bool is_cut = self->is_ending && self->is_patient && connection_is_interrupted();
         int64_t last_ms = self->is_ending && self->end_ms < limit_ms ? self->end_ms : limit_ms;
         is_late = is_cut || self->not_before_ms > last_ms;
@@ -204,7 +199,7 @@ static bool wait_for_try(sink_t *self, int64_t limit_ms)
 
 static void send_batch(sink_t *self, const buffer_t *body, size_t spans)
 {
-    const int64_t limit_ms = now_ms() + RETRY_LIMIT_MS;
+    const int64_t limit_ms = monotonic_clock_ms() + RETRY_LIMIT_MS;
     verdict_t verdict = TRY_AGAIN;
     uint64_t tries = 0;
     while (verdict == TRY_AGAIN && wait_for_try(self, limit_ms)) {
@@ -227,7 +222,7 @@ static void send_batch(sink_t *self, const buffer_t *body, size_t spans)
 static bool is_batch_due(const sink_t *self)
 {
     return self->is_ending || self->count >= BATCH_SPANS ||
-           (self->count > 0 && now_ms() >= self->oldest_ms + BATCH_DELAY_MS);
+           (self->count > 0 && monotonic_clock_ms() >= self->oldest_ms + BATCH_DELAY_MS);
 }
 
 static size_t take_batch(sink_t *self, buffer_t *body)
@@ -245,7 +240,7 @@ static size_t take_batch(sink_t *self, buffer_t *body)
         self->first = (self->first + 1) % WAITING_MAX;
         self->count--;
     }
-    self->oldest_ms = now_ms();
+    self->oldest_ms = monotonic_clock_ms();
     static const char tail[] = "]}]}]}";
     buffer_append(body, tail, sizeof tail - 1);
     pthread_cond_broadcast(&self->changed);
@@ -259,7 +254,7 @@ static void *run(void *argument)
     pthread_mutex_lock(&self->lock);
     for (;;) {
         while (!is_batch_due(self))
-            wait_until(self, now_ms() + BATCH_DELAY_MS / 4);
+            wait_until(self, monotonic_clock_ms() + BATCH_DELAY_MS / 4);
         if (self->count == 0)
             break;
         size_t spans = take_batch(self, &body);
@@ -284,10 +279,10 @@ void sink_put(sink_t *self, text_t span)
     pthread_mutex_lock(&self->lock);
     while (self->is_patient && !self->is_hopeless && !has_room(self, span.size) &&
            !connection_is_interrupted())
-        wait_until(self, now_ms() + LOOK_MS);
+        wait_until(self, monotonic_clock_ms() + LOOK_MS);
     if (has_room(self, span.size)) {
         if (self->count == 0)
-            self->oldest_ms = now_ms();
+            self->oldest_ms = monotonic_clock_ms();
         self->waiting[(self->first + self->count++) % WAITING_MAX] =
             (waiting_t){mem_dup(span.data, span.size), span.size};
         self->bytes += span.size;
@@ -390,7 +385,8 @@ sink_counts_t sink_stop(sink_t **self)
     sink_t *dead = *self;
     pthread_mutex_lock(&dead->lock);
     dead->is_ending = true;
-    dead->end_ms = now_ms() + (dead->is_patient ? RETRY_LIMIT_MS : dead->target->timeout_ms);
+    dead->end_ms =
+        monotonic_clock_ms() + (dead->is_patient ? RETRY_LIMIT_MS : dead->target->timeout_ms);
     pthread_cond_broadcast(&dead->changed);
     pthread_mutex_unlock(&dead->lock);
     pthread_join(dead->thread, NULL);
