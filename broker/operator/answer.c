@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_LIMIT_MS = 4000 };
-
 static void answer_watch(const operator_options_t *with, operator_session_t *session,
                          const message_t *request, buffer_t *out)
 {
@@ -35,11 +33,12 @@ static status_t call_explain(void *context, rules_t *rules, store_t *store)
     return rules_explain(rules, &self->request->group, self->request->sequence, self->out);
 }
 
-static void answer_explain(const operator_options_t *with, const message_t *request, buffer_t *out)
+static void answer_explain(const operator_options_t *with, const message_t *request, int call_ms,
+                           buffer_t *out)
 {
     rules_explained_t *explained = mem_zalloc(1, sizeof *explained);
     explain_call_t call = {.request = &request->body.explain_request, .out = explained};
-    status_t status = router_calls_do(with->calls, call_explain, &call, CALL_LIMIT_MS);
+    status_t status = router_calls_do(with->calls, call_explain, &call, call_ms);
     message_write_reply(out, VERB_explain, request->id, status,
                         status == STATUS_OK ? &explained->reply : NULL);
     free(explained);
@@ -71,13 +70,13 @@ static void count_answers(const rules_counters_t *counters, overview_reply_t *re
 }
 
 static void answer_overview(const operator_options_t *with, const message_t *request,
-                            uint64_t uptime_ms, buffer_t *out)
+                            answer_times_t times, buffer_t *out)
 {
     overview_t *overview = mem_zalloc(1, sizeof *overview);
     const rules_counters_t *rules = &overview->counters;
-    status_t status = router_calls_do(with->calls, call_overview, overview, CALL_LIMIT_MS);
+    status_t status = router_calls_do(with->calls, call_overview, overview, times.call_ms);
     overview_reply_t reply = {
-        .uptime_ms = uptime_ms,
+        .uptime_ms = times.uptime_ms,
         .connections = counter_get(&with->counters->connections),
         .sessions = rules->sessions,
         .users_online = rules->users_online,
@@ -143,16 +142,15 @@ static status_t call_user_list(void *context, rules_t *rules, store_t *store)
 
 /* Not for who connects from elsewhere: those may watch. */
 static void answer_users(const operator_options_t *with, const operator_session_t *session,
-                         const message_t *request, buffer_t *out)
+                         const message_t *request, int call_ms, buffer_t *out)
 {
     router_call_t *call = request->verb == VERB_user_invite   ? call_user_invite
                           : request->verb == VERB_user_enable ? call_user_enable
                                                               : call_user_list;
     user_call_t context = {.request = request};
     context.entries = mem_zalloc(USERS_PER_REPLY_MAX, sizeof *context.entries);
-    status_t status = session->is_local
-                          ? router_calls_do(with->calls, call, &context, CALL_LIMIT_MS)
-                          : STATUS_UNKNOWN_VERB;
+    status_t status = session->is_local ? router_calls_do(with->calls, call, &context, call_ms)
+                                        : STATUS_UNKNOWN_VERB;
     LOG(with->log, LEVEL_INFO, log_event("operator_request"),
         log_text("verb", verb_name(request->verb)), log_status("status", status));
     message_write_reply(out, request->verb, request->id, status,
@@ -162,7 +160,7 @@ static void answer_users(const operator_options_t *with, const operator_session_
 }
 
 void operator_answer(const operator_options_t *with, operator_session_t *session,
-                     const message_t *request, uint64_t uptime_ms, buffer_t *out)
+                     const message_t *request, answer_times_t times, buffer_t *out)
 {
     switch (request->verb) {
     case VERB_watch:
@@ -173,15 +171,15 @@ void operator_answer(const operator_options_t *with, operator_session_t *session
         message_write_reply(out, VERB_unwatch, request->id, STATUS_OK, NULL);
         break;
     case VERB_explain:
-        answer_explain(with, request, out);
+        answer_explain(with, request, times.call_ms, out);
         break;
     case VERB_overview:
-        answer_overview(with, request, uptime_ms, out);
+        answer_overview(with, request, times, out);
         break;
     case VERB_user_invite:
     case VERB_user_enable:
     case VERB_user_list:
-        answer_users(with, session, request, out);
+        answer_users(with, session, request, times.call_ms, out);
         break;
     default:
         message_write_reply(out, request->verb, request->id, STATUS_UNKNOWN_VERB, NULL);

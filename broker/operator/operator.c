@@ -7,6 +7,7 @@
 #include "broker/monitor.h"
 #include "broker/operator/answer.h"
 #include "broker/operator/backup_task.h"
+#include "broker/operator/times.h"
 #include "broker/trace/background.h"
 #include "broker/zap.h"
 #include "proto/memory.h"
@@ -28,7 +29,6 @@ enum {
     HEARTBEAT_LIMIT_MS = 15000,
     HANDSHAKE_LIMIT_MS = 3000,
     RETRY_MS = 20,
-    IDLE_MS = 1000,
     REQUEST_MAX_BYTES = 65536,
     SERVED_AT_ONCE = 64,
     LISTENERS_SCARCE = TRACE_LISTENERS_MAX / 2
@@ -45,7 +45,8 @@ typedef struct {
     backup_task_t backup;
     uint64_t started_ms;
     uint64_t now_ms;
-    bool is_blocked; /* a session has something it can't send yet */
+    uint64_t calls_until_ms; /* in this round */
+    bool is_blocked;         /* a session has something it can't send yet */
 } operator_t;
 
 static void log_failure(const operator_t *self, const char *address)
@@ -182,14 +183,18 @@ static void remove_session(operator_t *self, operator_session_t *session)
     self->sessions[self->session_count] = (operator_session_t){.listener_fd = -1};
 }
 
-/* Who watches nothing needs no place: it was answered, and may ask again. */
+/* Who watches nothing needs no place: it was answered, and may ask again; rather one that has read
+ * its answers. */
 static void make_room(operator_t *self)
 {
-    for (size_t i = 0; i < self->session_count; i++)
-        if (!self->sessions[i].listener) {
-            remove_session(self, &self->sessions[i]);
-            return;
-        }
+    operator_session_t *found = NULL;
+    for (size_t i = 0; i < self->session_count; i++) {
+        operator_session_t *session = &self->sessions[i];
+        if (!session->listener && (!found || !session_is_blocked(session)))
+            found = session;
+    }
+    if (found)
+        remove_session(self, found);
 }
 
 /* Who has gone is found by a push that can't be sent. With time each gets one; when many come and
@@ -219,6 +224,12 @@ static operator_session_t *session_for(operator_t *self, void *socket, const uin
     return session;
 }
 
+static int calls_left_ms(const operator_t *self)
+{
+    uint64_t now_ms = boot_clock_ms();
+    return now_ms < self->calls_until_ms ? (int)(self->calls_until_ms - now_ms) : 0;
+}
+
 static void serve_frame(operator_t *self, operator_session_t *session, bytes_t frame)
 {
     message_t request = {0};
@@ -228,13 +239,15 @@ static void serve_frame(operator_t *self, operator_session_t *session, bytes_t f
         backup_task_begin(&self->backup, &self->with->backup, self->with->log, session->id,
                           session->id_size, &request, &reply);
     else if (status == STATUS_OK)
-        operator_answer(self->with, session, &request, self->now_ms - self->started_ms, &reply);
+        operator_answer(self->with, session, &request,
+                        (answer_times_t){.uptime_ms = self->now_ms - self->started_ms,
+                                         .call_ms = calls_left_ms(self)},
+                        &reply);
     else if (status != STATUS_NOT_FOUND)
         message_write_reply(&reply, request.verb, request.id, status, NULL);
     message_wipe(&request);
     if (reply.size > 0 && session_send(session, &reply, self->now_ms) == SESSION_GONE)
         remove_session(self, session);
-    buffer_wipe(&reply); /* it may hold an invite */
 }
 
 /* One message of a tool: its id and one part. */
@@ -289,22 +302,25 @@ static bool wait_and_serve(operator_t *self, zsock_t *pipe)
         if (self->handles[i])
             items[count++] = (zmq_pollitem_t){.socket = self->handles[i], .events = ZMQ_POLLIN};
     for (size_t i = 0; i < self->session_count; i++)
-        if (self->sessions[i].listener && self->sessions[i].unsent.size == 0)
+        if (self->sessions[i].listener && !session_is_blocked(&self->sessions[i]))
             items[count++] =
                 (zmq_pollitem_t){.fd = self->sessions[i].listener_fd, .events = ZMQ_POLLIN};
     const size_t backup_item = count;
     if (backup_task_fd(&self->backup) >= 0)
         items[count++] =
             (zmq_pollitem_t){.fd = backup_task_fd(&self->backup), .events = ZMQ_POLLIN};
-    if (zmq_poll(items, (int)count, self->is_blocked ? RETRY_MS : IDLE_MS) < 0 && errno != EINTR)
+    if (zmq_poll(items, (int)count, self->is_blocked ? RETRY_MS : OPERATOR_LOOK_MS) < 0 &&
+        errno != EINTR)
         return false;
     self->now_ms = boot_clock_ms();
+    self->calls_until_ms = self->now_ms + OPERATOR_CALLS_MS;
     if (count > backup_item && items[backup_item].revents)
         finish_backup(self);
     for (size_t i = 0; i < SOCKETS; i++)
         for (size_t served = 0; self->handles[i] && served < SERVED_AT_ONCE; served++)
             if (!serve_socket(self, self->handles[i]))
                 break;
+    self->now_ms = boot_clock_ms();
     sessions_go_on(self);
     return (items[0].revents & ZMQ_POLLIN) == 0;
 }

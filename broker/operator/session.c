@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "broker/operator/session.h"
 
+#include "broker/operator/times.h"
 #include "proto/memory.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-
-enum { SILENCE_MS = 2000 };
 
 void session_start(operator_session_t *self, void *socket, const uint8_t *id, size_t id_size)
 {
@@ -26,6 +25,8 @@ void session_wipe(operator_session_t *self)
 {
     session_end_watch(self);
     buffer_free(&self->unsent);
+    for (size_t i = 0; i < self->reply_count; i++)
+        buffer_wipe(&self->replies[i]); /* it may hold an invite */
     *self = (operator_session_t){.listener_fd = -1};
 }
 
@@ -55,13 +56,42 @@ static session_health_t try_send(operator_session_t *self, bytes_t frame)
                                                                             : SESSION_FINE;
 }
 
-session_health_t session_send(operator_session_t *self, buffer_t *frame, uint64_t now_ms)
+/* In the order in which they were made. */
+static session_health_t send_kept(operator_session_t *self, uint64_t now_ms)
 {
-    session_health_t health =
-        self->unsent.size > 0 ? SESSION_BLOCKED : try_send(self, buffer_view(frame));
+    session_health_t health = SESSION_FINE;
+    if (self->unsent.size > 0) {
+        health = try_send(self, buffer_view(&self->unsent));
+        if (health == SESSION_FINE)
+            buffer_clear(&self->unsent);
+    }
+    while (health == SESSION_FINE && self->reply_count > 0) {
+        health = try_send(self, buffer_view(&self->replies[0]));
+        if (health != SESSION_FINE)
+            break;
+        buffer_wipe(&self->replies[0]);
+        self->reply_count--;
+        memmove(self->replies, self->replies + 1, self->reply_count * sizeof *self->replies);
+    }
     if (health == SESSION_FINE)
         self->told_ms = now_ms;
     return health;
+}
+
+session_health_t session_send(operator_session_t *self, buffer_t *frame, uint64_t now_ms)
+{
+    if (self->reply_count == SESSION_REPLIES_MAX) {
+        buffer_wipe(frame);
+        return SESSION_GONE;
+    }
+    self->replies[self->reply_count++] = *frame;
+    *frame = (buffer_t){0};
+    return send_kept(self, now_ms);
+}
+
+bool session_is_blocked(const operator_session_t *self)
+{
+    return self->unsent.size > 0 || self->reply_count > 0;
 }
 
 static void push_steps(operator_session_t *self, buffer_t *out)
@@ -76,23 +106,19 @@ static void push_steps(operator_session_t *self, buffer_t *out)
 static bool has_news(const operator_session_t *self, uint64_t now_ms)
 {
     zmq_pollitem_t item = {.fd = self->listener_fd, .events = ZMQ_POLLIN};
-    return self->owes_past || now_ms - self->told_ms >= SILENCE_MS || zmq_poll(&item, 1, 0) > 0;
+    return self->owes_past || now_ms - self->told_ms >= OPERATOR_SILENCE_MS ||
+           zmq_poll(&item, 1, 0) > 0;
 }
 
 session_health_t session_go_on(operator_session_t *self, uint64_t now_ms)
 {
-    if (self->unsent.size == 0) {
+    if (!session_is_blocked(self)) {
         if (!self->listener || !has_news(self, now_ms))
             return SESSION_FINE;
         push_steps(self, &self->unsent);
         self->owes_past = false;
     }
-    session_health_t health = try_send(self, buffer_view(&self->unsent));
-    if (health == SESSION_FINE) {
-        self->told_ms = now_ms;
-        buffer_clear(&self->unsent);
-    }
-    return health;
+    return send_kept(self, now_ms);
 }
 
 session_health_t session_probe(operator_session_t *self, uint64_t now_ms)

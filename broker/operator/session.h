@@ -8,6 +8,9 @@
 
 #include <czmq.h>
 
+/* Replies that wait for a tool which doesn't read. */
+#define SESSION_REPLIES_MAX 8
+
 /* Sends without waiting; what can't be sent is kept for the next try. */
 typedef struct {
     void *socket; /* libzmq's, borrowed */
@@ -16,7 +19,9 @@ typedef struct {
     bool is_local;              /* a tool of the broker's user on this machine */
     trace_listener_t *listener; /* NULL: doesn't watch */
     int listener_fd;            /* -1 */
-    buffer_t unsent;            /* one frame */
+    buffer_t unsent;            /* a frame of steps, older than the replies */
+    buffer_t replies[SESSION_REPLIES_MAX];
+    size_t reply_count;
     uint64_t pushes;
     uint64_t told_ms; /* when something was sent last */
     bool owes_past; /* a push is due even if nothing is remembered: it shows where the past ends */
@@ -34,8 +39,12 @@ void session_end_watch(operator_session_t *self);
 MUST_CHECK status_t session_watch(operator_session_t *self, trace_hub_t *hub,
                                   const watch_request_t *request);
 
-/* A frame with one message. */
+/* A frame with a reply, which is taken over. SESSION_GONE also for who has asked for
+ * SESSION_REPLIES_MAX already and reads none. */
 session_health_t session_send(operator_session_t *self, buffer_t *frame, uint64_t now_ms);
+
+/* Whether something waits that could not be sent. */
+bool session_is_blocked(const operator_session_t *self);
 
 /* Sends what was kept, then waiting steps, a frame of at most TRACED_MAX; an empty one as a sign of
  * life if nothing was sent for long, which also shows who has gone. */

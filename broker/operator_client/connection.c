@@ -19,8 +19,7 @@
 #include <zmq.h>
 
 enum {
-    REPLY_LIMIT_MS = 5000, /* longer than the broker lets one of its own calls take */
-    KEPT_MAX = 256,        /* pushes that come before a reply */
+    KEPT_MAX = 256, /* pushes that come before a reply */
     HIGH_WATER_MARK = 64
 };
 
@@ -224,7 +223,7 @@ static status_t ask(connection_t *self, verb_t verb, const void *body, bool is_p
 {
     buffer_t frame = {0};
     const uint64_t id = ++self->next_id;
-    int64_t until_ms = monotonic_clock_ms() + REPLY_LIMIT_MS;
+    int64_t until_ms = monotonic_clock_ms() + OPERATOR_PATIENCE_MS;
     *reply = NULL;
     message_write_request(&frame, verb, id, (bytes_t){0}, (text_t){0}, body);
     int sent = zmq_send(self->socket, frame.data, frame.size, ZMQ_DONTWAIT);
@@ -241,7 +240,7 @@ static status_t ask(connection_t *self, verb_t verb, const void *body, bool is_p
             return message->status;
         }
         if (is_patient)
-            until_ms = monotonic_clock_ms() + REPLY_LIMIT_MS;
+            until_ms = monotonic_clock_ms() + OPERATOR_PATIENCE_MS;
         else if (is_steps(message))
             keep_last(self);
     }

@@ -3,6 +3,7 @@
 #ifndef CONCLAVE_BROKER_OPERATOR_CLIENT_CONNECTION_H
 #define CONCLAVE_BROKER_OPERATOR_CLIENT_CONNECTION_H
 
+#include "broker/operator/times.h"
 #include "proto/endpoint.h"
 #include "proto/message.h"
 

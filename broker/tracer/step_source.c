@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-enum { SIGN_OF_LIFE_MS = 10000 }; /* the broker gives one every 2 s */
-
 status_t step_source_watch(step_source_t *self, connection_t *connection,
                            const trace_filter_t *filter, bool with_past)
 {
@@ -65,9 +63,9 @@ status_t step_source_next(step_source_t *self, int timeout_ms, const trace_recor
     if (!self->connection)
         return connection_is_interrupted() ? STATUS_INTERRUPTED
                                            : next_recorded(self, steps, count, dropped);
-    bool is_patient = timeout_ms < 0 || timeout_ms > SIGN_OF_LIFE_MS;
+    bool is_patient = timeout_ms < 0 || timeout_ms > OPERATOR_PATIENCE_MS;
     status_t status =
-        connection_next(self->connection, is_patient ? SIGN_OF_LIFE_MS : timeout_ms, &push);
+        connection_next(self->connection, is_patient ? OPERATOR_PATIENCE_MS : timeout_ms, &push);
     if (status == STATUS_TIMED_OUT && is_patient)
         return STATUS_UNREACHABLE;
     if (status != STATUS_OK)
