@@ -20,8 +20,12 @@
 
 enum {
     KEPT_MAX = 256, /* pushes that come before a reply */
-    HIGH_WATER_MARK = 64
+    HIGH_WATER_MARK = 64,
+    CONNECT_MS = 2000, /* where all tries fail for so long, no broker is */
+    ZAP_REFUSED = 400
 };
+
+#define WATCH_ENDPOINT "inproc://connection"
 
 /* A received frame and what was read of it, which may point into the frame: it is never copied. */
 typedef struct {
@@ -29,9 +33,22 @@ typedef struct {
     message_t message;
 } incoming_t;
 
+/* What is known of the way to the broker. */
+typedef enum {
+    WAY_UNTRIED,
+    WAY_CLOSED,  /* nobody listens there */
+    WAY_STRANGE, /* somebody who is no broker with this key, or lets nobody in now */
+    WAY_BARRED,  /* our key is not let in */
+    WAY_OPEN,
+    WAY_LOST /* it was open */
+} way_t;
+
 struct connection {
     void *context;
     void *socket;
+    void *watch; /* of what happens to the socket */
+    way_t way;
+    int64_t opened_ms;
     int dir_fd; /* keeps the name under /proc; -1 */
     uint64_t next_id;
     incoming_t *last; /* NULL: none */
@@ -121,6 +138,19 @@ static bool open_remote(connection_t *self, const connection_target_t *target, c
     return is_open;
 }
 
+/* Before it connects, so that nothing is missed. */
+static bool watch_socket(connection_t *self)
+{
+    const int events = ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                       ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    const int linger = 0;
+    self->watch = zmq_socket(self->context, ZMQ_PAIR);
+    return self->watch && zmq_setsockopt(self->watch, ZMQ_LINGER, &linger, sizeof linger) == 0 &&
+           zmq_socket_monitor(self->socket, WATCH_ENDPOINT, events) == 0 &&
+           zmq_connect(self->watch, WATCH_ENDPOINT) == 0;
+}
+
 connection_t *connection_open(const connection_target_t *target, char *problem, size_t problem_size)
 {
     const int linger = 0, mark = HIGH_WATER_MARK;
@@ -128,8 +158,9 @@ connection_t *connection_open(const connection_target_t *target, char *problem, 
     connection_t *self = mem_zalloc(1, sizeof *self);
     self->dir_fd = -1;
     self->context = zmq_ctx_new();
+    self->opened_ms = monotonic_clock_ms();
     self->socket = self->context ? zmq_socket(self->context, ZMQ_DEALER) : NULL;
-    if (!self->socket) {
+    if (!self->socket || !watch_socket(self)) {
         snprintf(problem, problem_size, "no socket: %s", zmq_strerror(errno));
         connection_close(&self);
         return NULL;
@@ -164,6 +195,8 @@ void connection_close(connection_t **self)
         incoming_close(&dead->kept[dead->kept_first++ % KEPT_MAX]);
     if (dead->socket)
         zmq_close(dead->socket);
+    if (dead->watch)
+        zmq_close(dead->watch);
     if (dead->context)
         zmq_ctx_term(dead->context);
     if (dead->dir_fd >= 0)
@@ -172,18 +205,112 @@ void connection_close(connection_t **self)
     *self = NULL;
 }
 
+/* libzmq goes on trying; but who comes again is a stranger to the broker, who has forgotten what
+ * was asked for. */
+static void take_event(connection_t *self, uint16_t event, uint32_t value)
+{
+    if (self->way == WAY_LOST || self->way == WAY_BARRED)
+        return;
+    switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        self->way = WAY_OPEN;
+        break;
+    case ZMQ_EVENT_DISCONNECTED:
+        self->way = self->way == WAY_OPEN ? WAY_LOST : self->way;
+        break;
+    case ZMQ_EVENT_CONNECT_RETRIED:
+        self->way = self->way == WAY_UNTRIED ? WAY_CLOSED : self->way;
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        self->way = value == ZAP_REFUSED ? WAY_BARRED : WAY_STRANGE;
+        break;
+    default:
+        self->way = WAY_STRANGE;
+    }
+}
+
+/* Event (2 bytes) and value (4), host order; the address. */
+static void take_events(connection_t *self)
+{
+    zmq_msg_t head, address;
+    zmq_msg_init(&head);
+    zmq_msg_init(&address);
+    while (zmq_msg_recv(&head, self->watch, ZMQ_DONTWAIT) >= 0 &&
+           zmq_msg_recv(&address, self->watch, 0) >= 0) {
+        const uint8_t *bytes = zmq_msg_data(&head);
+        uint16_t event;
+        uint32_t value;
+        memcpy(&event, bytes, sizeof event);
+        memcpy(&value, bytes + sizeof event, sizeof value);
+        take_event(self, event, value);
+    }
+    zmq_msg_close(&head);
+    zmq_msg_close(&address);
+}
+
+static bool is_failing(const connection_t *self)
+{
+    return self->way == WAY_CLOSED || self->way == WAY_STRANGE;
+}
+
+/* No reply will come any more. */
+static bool is_hopeless(const connection_t *self, int64_t now_ms)
+{
+    return self->way == WAY_LOST || self->way == WAY_BARRED ||
+           (is_failing(self) && now_ms >= self->opened_ms + CONNECT_MS);
+}
+
+static long wait_ms(const connection_t *self, int64_t until_ms, int64_t now_ms)
+{
+    int64_t last_ms = until_ms;
+    if (is_hopeless(self, now_ms))
+        return 0; /* but what has come is there to be read */
+    if (is_failing(self) && (until_ms < 0 || self->opened_ms + CONNECT_MS < until_ms))
+        last_ms = self->opened_ms + CONNECT_MS;
+    if (last_ms < 0)
+        return -1;
+    return last_ms > now_ms ? (long)(last_ms - now_ms) : 0;
+}
+
 static status_t wait_for_frame(connection_t *self, int64_t until_ms)
 {
-    zmq_pollitem_t item = {.socket = self->socket, .events = ZMQ_POLLIN};
-    int64_t left = until_ms < 0 ? -1 : until_ms - monotonic_clock_ms();
-    if (is_interrupted)
-        return STATUS_INTERRUPTED;
-    int ready = zmq_poll(&item, 1, until_ms < 0 ? -1 : left < 0 ? 0 : (long)left);
-    if (ready > 0)
-        return STATUS_OK;
-    if (ready < 0)
-        return is_interrupted ? STATUS_INTERRUPTED : STATUS_OK; /* another signal */
-    return STATUS_TIMED_OUT;
+    zmq_pollitem_t items[] = {{.socket = self->socket, .events = ZMQ_POLLIN},
+                              {.socket = self->watch, .events = ZMQ_POLLIN}};
+    for (;;) {
+        const int64_t now_ms = monotonic_clock_ms();
+        const bool is_last = is_hopeless(self, now_ms);
+        if (is_interrupted)
+            return STATUS_INTERRUPTED;
+        int ready = zmq_poll(items, 2, wait_ms(self, until_ms, now_ms));
+        if (ready < 0 && is_interrupted)
+            return STATUS_INTERRUPTED;
+        if (ready > 0 && items[0].revents)
+            return STATUS_OK;
+        if (is_last)
+            return STATUS_UNREACHABLE;
+        if (ready > 0)
+            take_events(self);
+        else if (until_ms >= 0 && monotonic_clock_ms() >= until_ms)
+            return STATUS_TIMED_OUT;
+    }
+}
+
+const char *connection_trouble(const connection_t *self)
+{
+    switch (self->way) {
+    case WAY_CLOSED:
+        return "nobody listens there";
+    case WAY_STRANGE:
+        return "what listens there is not this broker, or it has no room now";
+    case WAY_BARRED:
+        return "it doesn't let this key in: is it in its operator.keys?";
+    case WAY_LOST:
+        return "it has closed the connection";
+    case WAY_UNTRIED:
+    case WAY_OPEN:
+        break;
+    }
+    return "it does not answer";
 }
 
 /* The next message into `last`. */

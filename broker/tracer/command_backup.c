@@ -57,7 +57,7 @@ int command_backup(const tracer_options_t *options)
         tracer_complain("no backup: %s", problem);
         code = TRACER_FAILED;
     } else {
-        tracer_complain("no backup: %s", status_text(status));
+        tracer_complain("no backup: %s", tracer_cause(connection, status));
         code = status == STATUS_INTERRUPTED ? TRACER_FAILED : tracer_exit_for(status);
     }
     connection_close(&connection);

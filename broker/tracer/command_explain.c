@@ -31,7 +31,7 @@ static int ask_facts(connection_t *connection, story_t *story)
     tracer_complain("%s #%llu: %s", story->group.text, (unsigned long long)story->sequence,
                     status == STATUS_NOT_FOUND ? "the group has no such message"
                     : status == STATUS_GONE    ? "deleted already: all had it, or it was too old"
-                                               : status_text(status));
+                                               : tracer_cause(connection, status));
     return tracer_exit_for(status);
 }
 
@@ -63,7 +63,7 @@ static int add_past(connection_t *connection, story_t *story)
     if (status == STATUS_OK)
         status = connection_ask(connection, VERB_unwatch, NULL, &reply);
     if (status != STATUS_OK)
-        tracer_complain("what the broker remembers: %s", status_text(status));
+        tracer_complain("what the broker remembers: %s", tracer_cause(connection, status));
     return tracer_exit_for(status);
 }
 

@@ -216,7 +216,7 @@ int command_top(const tracer_options_t *options)
                 status = show(self);
         }
         if (status == STATUS_UNREACHABLE || status == STATUS_TIMED_OUT)
-            tracer_complain("the broker has gone");
+            tracer_complain("the broker has gone: %s", tracer_cause(self->connection, status));
         code = tracer_exit_for(status);
         step_source_close(&self->source);
     }

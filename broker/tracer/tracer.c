@@ -69,6 +69,12 @@ connection_t *tracer_connect(const tracer_options_t *options, int *code)
     return connection;
 }
 
+const char *tracer_cause(const connection_t *connection, status_t status)
+{
+    bool is_of_way = status == STATUS_UNREACHABLE || status == STATUS_TIMED_OUT;
+    return is_of_way ? connection_trouble(connection) : status_text(status);
+}
+
 static int open_recording(const tracer_options_t *options, step_source_t *out)
 {
     status_t status = step_source_open(out, options->from, &options->filter);
@@ -96,19 +102,17 @@ int tracer_open_steps(const tracer_options_t *options, step_source_t *out,
     if (status == STATUS_OK)
         return TRACER_DONE;
     tracer_complain(
-        "the broker doesn't let us watch: %s",
-        status == STATUS_TOO_MANY ? "too many watch already"
-        : status == STATUS_TIMED_OUT
-            ? "it does not answer; is the address right, and the key in its operator.keys?"
-            : status_text(status));
+        tracer_exit_for(status) == TRACER_NO_BROKER ? "no broker: %s"
+                                                    : "the broker doesn't let us watch: %s",
+        status == STATUS_TOO_MANY ? "too many watch already" : tracer_cause(*connection, status));
     connection_close(connection);
     return tracer_exit_for(status);
 }
 
-static int tell_end(status_t status)
+static int tell_end(const step_source_t *source, status_t status)
 {
     if (status == STATUS_UNREACHABLE)
-        tracer_complain("the broker has gone");
+        tracer_complain("the broker has gone: %s", tracer_cause(source->connection, status));
     else if (status == STATUS_DAMAGED_FILE)
         tracer_complain("the recording is damaged, or was cut off here");
     else if (status != STATUS_NOT_FOUND && status != STATUS_INTERRUPTED)
@@ -144,7 +148,7 @@ static int take_all(const tracer_options_t *options, step_source_t *source, trac
         tracer_complain("%llu steps were lost: more came than could be taken. Ask for fewer "
                         "(--group, --user, --share)",
                         (unsigned long long)dropped_in_all);
-    return status == STATUS_OK ? TRACER_DONE : tell_end(status);
+    return status == STATUS_OK ? TRACER_DONE : tell_end(source, status);
 }
 
 int tracer_for_each(const tracer_options_t *options, tracer_take_t *take, void *context)

@@ -51,6 +51,9 @@ MUST_CHECK int tracer_open_steps(const tracer_options_t *options, step_source_t 
 /* The running broker, for requests. NULL: *code is what to exit with. */
 connection_t *tracer_connect(const tracer_options_t *options, int *code);
 
+/* Why a request failed, or steps ended, in words. */
+const char *tracer_cause(const connection_t *connection, status_t status);
+
 /* Given every batch of steps until the end; false: enough. A batch of none, with none dropped, is
  * the broker's sign of life: nothing has happened for a while. */
 typedef bool tracer_take_t(void *context, const trace_record_t *steps, size_t count,

@@ -218,6 +218,36 @@ def test_a_backup_keeps_free_what_the_settings_say_now():
         equal(os.listdir(second), [], "the empty directory that was there")
 
 
+def test_tools_end_with_the_broker_and_say_how_it_went():
+    with World() as world:
+        def follow(*args):
+            return subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, *args], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, text=True, env=world.env)
+
+        def sessions():
+            return world.broker.log_text().count('"handshake_succeeded","address":"ipc:')
+        for end in (world.broker.stop, world.broker.kill):
+            before = sessions()
+            record, perfetto = (os.path.join(world.dir, f"{end.__name__}-{name}") for name in ("record", "perfetto"))
+            tools = [follow("watch"), follow("top"), follow("record", record), follow("perfetto", perfetto)]
+            wait_for(lambda: sessions() >= before + len(tools), 20, "all are connected")
+            wait_for(lambda: os.path.exists(perfetto), 20, "all have begun")
+            time.sleep(0.5)
+            end()
+            for tool in tools:
+                said = tool.communicate(timeout=60 * SLOW)[1]
+                equal(tool.returncode, 3, said)
+                contains(said, "the broker has gone: it has closed the connection")
+            with open(perfetto, encoding="utf-8") as file:
+                json.load(file)
+            tracer(world, "--from", record, "watch", target=False)
+            if end == world.broker.stop:
+                world.broker.start()
+        # Killed, it has left its socket behind.
+        for command in (("watch",), ("top",), ("explain", "tea", "1"), ("backup", os.path.join(world.dir, "backup"))):
+            contains(tracer(world, *command, code=3), "nobody listens there")
+
+
 def test_only_the_broker_s_user_reaches_the_socket():
     with World() as world:
         path = os.path.join(world.broker.data, "operator.sock")
@@ -243,6 +273,8 @@ def test_from_elsewhere_a_listed_key_is_needed():
         with open(os.open(keys, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
             file.write("# operators\n" + line)
         contains(tracer(world, "--broker", url, "--key", key, "--for", "1", "top", target=False), "per second")
+        other = url.split("#")[0] + "#" + line.split()[0]
+        contains(tracer(world, "--broker", other, "--key", key, "watch", target=False, code=3), "is not this broker")
         os.chmod(keys, 0o644)
         contains(tracer(world, "--broker", url, "--key", key, "watch", target=False, code=3), "operator.keys")
         os.chmod(key, 0o644)
