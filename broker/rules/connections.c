@@ -92,6 +92,7 @@ status_t handle_login(request_t *request)
     session_open(rules, request->peer, &login->name, (uint8_t)login->purpose, reply->token);
     request->session = request->peer->session;
     request->user = request->session->user;
+    request->user_name = login->name;
     reply->idle_ms = rules->config.idle_ms;
     reply->absolute_ms = rules->config.absolute_ms;
     return STATUS_OK;

@@ -111,6 +111,7 @@ static status_t check_state(request_t *request, const row_t *row)
         if (status != STATUS_OK)
             return status;
         request->user = request->session->user;
+        request->user_name = request->user->name;
     }
     if (peer->requests > IN_FLIGHT_MAX)
         return STATUS_TOO_MANY;

@@ -172,8 +172,9 @@ typedef union {
 typedef struct {
     rules_t *rules;
     peer_t *peer;
-    user_t *user; /* NULL before login */
+    user_t *user; /* NULL before login, and once the request has ended the session */
     session_t *session;
+    name_t user_name; /* who was logged in, for the trace: also after that end */
     const message_t *message;
     size_t size_bytes;
     reply_t reply;

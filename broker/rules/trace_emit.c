@@ -34,10 +34,9 @@ static trace_record_t record_of(const request_t *request, trace_step_t step)
     trace_record_t record = {.step = step,
                              .verb = message->verb,
                              .request = message->id,
+                             .user = request->user_name,
                              .sequence = request->sequence,
                              .last_sequence = request->sequence};
-    if (request->user)
-        record.user = request->user->name;
     if (request->session)
         record.purpose = request->session->purpose;
     if (request->group)

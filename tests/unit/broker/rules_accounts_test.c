@@ -270,6 +270,36 @@ static void an_account_can_be_given_up(void **state)
     buffer_free(&statement);
 }
 
+static void note_who(void *context, const trace_record_t *record)
+{
+    name_t *who = context;
+    if (record->step == TRACE_ACCEPTED)
+        who[record->verb] = record->user;
+}
+
+static void who_ended_a_session_is_named(void **state)
+{
+    setting_t *self = *state;
+    name_t who[COUNTED_VERBS] = {0};
+    self->world->config.listen = note_who;
+    self->world->config.listen_context = who;
+    world_restart(self->world);
+    person_login_both(&self->alice);
+    assert_string_equal(who[VERB_login].text, "alice");
+    logout_request_t logout = {0};
+    assert_int_equal(link_ask(&self->alice.duties, VERB_logout, &logout), STATUS_OK);
+    assert_string_equal(who[VERB_logout].text, "alice");
+    unregister_request_t request = {0};
+    buffer_t statement = {0};
+    statement_unregister(&statement, self->world->broker_key, "alice");
+    person_sign(&self->alice, &statement, request.signature);
+    assert_int_equal(link_ask(&self->alice.events, VERB_unregister, &request), STATUS_OK);
+    assert_string_equal(who[VERB_unregister].text, "alice");
+    self->world->config.listen = NULL;
+    world_restart(self->world);
+    buffer_free(&statement);
+}
+
 /* Sends bytes as a frame and returns the status of the only reply. */
 static status_t answer_to(link_t *link, const void *bytes, size_t size, verb_t verb, uint64_t id)
 {
@@ -414,6 +444,7 @@ int main(void)
         TEST(lifetimes_can_change),
         TEST(a_newer_session_replaces_the_older),
         TEST(an_account_can_be_given_up),
+        TEST(who_ended_a_session_is_named),
         TEST(bad_frames_are_answered),
         TEST(what_stands_before_a_fault_is_carried_out),
         TEST(more_than_are_allowed_in_flight_are_refused),
