@@ -48,8 +48,11 @@ int command_backup(const tracer_options_t *options)
     status_t status = connection_ask_patiently(connection, VERB_backup, &request, &reply);
     if (status == STATUS_OK) {
         const backup_reply_t *made = &reply->body.backup_reply;
-        printf("%s: %llu files, %s. It holds the broker's secret key: keep it safe.\n",
-               options->arguments[0], (unsigned long long)made->files, text_of_bytes(made->bytes));
+        const char *name = options->arguments[0];
+        char shown[PATH_MAX];
+        copy_printable(shown, sizeof shown, (text_t){name, strlen(name)});
+        printf("%s: %llu files, %s. It holds the broker's secret key: keep it safe.\n", shown,
+               (unsigned long long)made->files, text_of_bytes(made->bytes));
         code = tracer_flush() ? TRACER_DONE : TRACER_FAILED;
     } else if (reply && status != STATUS_TIMED_OUT && reply->body.backup_reply.problem.size > 0) {
         char problem[BACKUP_PROBLEM_MAX_BYTES + 1];

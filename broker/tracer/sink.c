@@ -40,7 +40,7 @@ struct sink {
     buffer_t answer;
     unsigned failures;      /* in a row */
     int64_t not_before_ms;  /* when it may try again */
-    char trouble[64];       /* what was said last; "": all is well */
+    char *trouble;          /* what was said last; NULL: all is well */
     pthread_mutex_t lock;   /* guards what follows */
     pthread_cond_t changed; /* on CLOCK_MONOTONIC */
     waiting_t waiting[WAITING_MAX];
@@ -65,18 +65,20 @@ static void wait_until(sink_t *self, int64_t ms)
 /* Once for each kind of trouble, until all is well again. */
 static void complain(sink_t *self, const char *trouble, const char *detail, const char *outcome)
 {
-    if (strcmp(self->trouble, trouble) == 0)
+    if (self->trouble && strcmp(self->trouble, trouble) == 0)
         return;
-    snprintf(self->trouble, sizeof self->trouble, "%s", trouble);
+    free(self->trouble);
+    self->trouble = mem_strdup(trouble);
     tracer_complain("%s: %s%s%s; %s", self->target->shown, trouble, detail[0] ? ": " : "", detail,
                     outcome);
 }
 
 static void be_well(sink_t *self)
 {
-    if (self->trouble[0])
+    if (self->trouble)
         tracer_complain("%s: takes spans again", self->target->shown);
-    self->trouble[0] = '\0';
+    free(self->trouble);
+    self->trouble = NULL;
     self->failures = 0;
 }
 
@@ -344,6 +346,7 @@ static void sink_free(sink_t *self)
     pthread_mutex_destroy(&self->lock);
     buffer_free(&self->head);
     buffer_free(&self->answer);
+    free(self->trouble);
     free(self);
 }
 

@@ -69,10 +69,14 @@ connection_t *tracer_connect(const tracer_options_t *options, int *code)
     return connection;
 }
 
+static bool is_of_way(status_t status)
+{
+    return status == STATUS_UNREACHABLE || status == STATUS_TIMED_OUT;
+}
+
 const char *tracer_cause(const connection_t *connection, status_t status)
 {
-    bool is_of_way = status == STATUS_UNREACHABLE || status == STATUS_TIMED_OUT;
-    return is_of_way ? connection_trouble(connection) : status_text(status);
+    return is_of_way(status) ? connection_trouble(connection) : status_text(status);
 }
 
 static int open_recording(const tracer_options_t *options, step_source_t *out)
@@ -101,10 +105,11 @@ int tracer_open_steps(const tracer_options_t *options, step_source_t *out,
     status_t status = step_source_watch(out, *connection, &options->filter, options->with_past);
     if (status == STATUS_OK)
         return TRACER_DONE;
-    tracer_complain(
-        tracer_exit_for(status) == TRACER_NO_BROKER ? "no broker: %s"
-                                                    : "the broker doesn't let us watch: %s",
-        status == STATUS_TOO_MANY ? "too many watch already" : tracer_cause(*connection, status));
+    if (is_of_way(status))
+        tracer_complain("no broker: %s", connection_trouble(*connection));
+    else
+        tracer_complain("the broker doesn't let us watch: %s",
+                        status == STATUS_TOO_MANY ? "too many watch already" : status_text(status));
     connection_close(connection);
     return tracer_exit_for(status);
 }

@@ -401,6 +401,7 @@ def test_backup_says_what_it_is_told_and_no_more():
         with PlantedBroker(here, answering(backup=lambda fields: answer)) as broker:
             contains(trace("--data", here, "backup", "copy", cwd=here)[0], "copy: 7 files, 1.5 MB. It holds the broker's secret key")
             equal(broker.asked[-1], (BACKUP, [os.path.join(here, "copy")]), "the path is absolute")
+            contains(trace("--data", here, "backup", "a\033[2Jcopy", cwd=here)[0], "a?[2Jcopy: 7 files")
             # The broker is patient with a slow disk: as long as it gives signs of life, so is the tool.
             answer = [traced([]), traced([]), (OK, [7, 900, ""])]
             contains(trace("--data", here, "backup", "/copy")[0], "7 files, 900 B")
@@ -410,7 +411,7 @@ def test_backup_says_what_it_is_told_and_no_more():
                 answer = [(status, [])]
                 contains(said("--data", here, "backup", "/copy", code=code), "no backup: the broker")
             answer = []
-            contains(said("--data", here, "backup", "/copy", code=3), "no backup: no answer in time")
+            contains(said("--data", here, "backup", "/copy", code=3), "no backup: it does not answer")
         contains(said("--data", here, "backup", "/" + "a" * 2048, code=2), "the path is too long")
         contains(said("--data", os.path.join(here, "none"), "backup", "/copy", code=3), "no running broker")
 
