@@ -306,13 +306,15 @@ static void take_incident(spans_t *self, open_request_t *request, const trace_re
 
 void spans_add(spans_t *self, const trace_record_t *step)
 {
-    open_request_t *request = NULL; /* that the step belongs to */
     const bool is_full = step->step == TRACE_RECEIVED && self->open_count == OPEN_MAX;
     if (is_full || turn_is_next(&self->turn, step))
         spans_end_turn(self);
-    if (turn_take(&self->turn, step))
-        request = step->step == TRACE_RECEIVED ? open_request(self, step)
-                                               : &self->open[self->open_count - 1];
+    const bool has_request = turn_take(&self->turn, step);
+    open_request_t *request = NULL; /* that the step belongs to */
+    if (step->step == TRACE_RECEIVED)
+        request = open_request(self, step);
+    else if (has_request)
+        request = &self->open[self->open_count - 1];
     switch (step->step) {
     case TRACE_RECEIVED:
         take_received(&request->span, step);
