@@ -35,22 +35,14 @@ static status_t check(bench_t *self)
     return check_run(world->store, world->broker_key, tell, &self->told, &self->counts);
 }
 
-/* Every kind of record is there: bob in and writing, carol waiting at the door, dave gone without a
- * rekey; restored twice. */
+/* Every kind of record is there: also an invite, and it was restored twice. */
 static int set_up_bench(void **state)
 {
     bench_t *self = mem_zalloc(1, sizeof *self);
     void *setting;
     (void)set_up_with_bob(&setting);
     self->setting = setting;
-    room_t *room = &self->setting->room;
-    person_arrive(&self->dave, self->setting->world, "dave");
-    room_let_in(room, &self->setting->alice, &self->dave);
-    assert_int_equal(room_send(room, &self->setting->bob, 1, NULL), STATUS_OK);
-    assert_int_equal(room_send(room, &self->setting->bob, 2, NULL), STATUS_OK);
-    assert_int_equal(room_send(room, &self->dave, 1, NULL), STATUS_OK);
-    assert_int_equal(room_leave(room, &self->dave, NULL), STATUS_OK);
-    assert_int_equal(room_ask_join(room, &self->setting->carol), STATUS_OK);
+    setting_fill(self->setting, &self->dave, 2);
     name_t erin;
     uint8_t invite[INVITE_BYTES];
     assert_int_equal(name_parse(&erin, "erin"), STATUS_OK);

@@ -11,20 +11,13 @@ typedef struct {
     person_t dave;
 } bench_t;
 
-/* Bob is in and writes, carol waits at the door, dave has left and nobody rekeyed yet. */
 static bench_t *bench_new(void)
 {
     bench_t *self = mem_zalloc(1, sizeof *self);
     void *setting;
     (void)set_up_with_bob(&setting);
     self->setting = setting;
-    room_t *room = &self->setting->room;
-    person_arrive(&self->dave, self->setting->world, "dave");
-    room_let_in(room, &self->setting->alice, &self->dave);
-    assert_int_equal(room_send(room, &self->setting->bob, 1, NULL), STATUS_OK);
-    assert_int_equal(room_send(room, &self->dave, 1, NULL), STATUS_OK);
-    assert_int_equal(room_leave(room, &self->dave, NULL), STATUS_OK);
-    assert_int_equal(room_ask_join(room, &self->setting->carol), STATUS_OK);
+    setting_fill(self->setting, &self->dave, 1);
     return self;
 }
 

@@ -33,6 +33,20 @@ static inline int set_up_with_bob(void **state)
     return rc;
 }
 
+/* After set_up_with_bob: dave is let in, bob writes so many texts and dave one; dave leaves, and
+ * nobody has rekeyed yet; carol waits at the door. */
+static inline void setting_fill(setting_t *self, person_t *dave, uint32_t texts_of_bob)
+{
+    room_t *room = &self->room;
+    person_arrive(dave, self->world, "dave");
+    room_let_in(room, &self->alice, dave);
+    for (uint32_t number = 1; number <= texts_of_bob; number++)
+        assert_int_equal(room_send(room, &self->bob, number, NULL), STATUS_OK);
+    assert_int_equal(room_send(room, dave, 1, NULL), STATUS_OK);
+    assert_int_equal(room_leave(room, dave, NULL), STATUS_OK);
+    assert_int_equal(room_ask_join(room, &self->carol), STATUS_OK);
+}
+
 static inline int tear_down(void **state)
 {
     setting_t *self = *state;
