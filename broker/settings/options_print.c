@@ -4,9 +4,7 @@
 
 #include <string.h>
 
-#define HELP_COLUMN 25
-#define HELP_INDENT "                         " /* up to that column */
-#define HELP_WIDTH  90
+enum { HELP_COLUMN = 30, HELP_WIDTH = 80 };
 
 /* The lines of a help text, with `indent` before each but the first. */
 static void print_lines(FILE *out, const char *text, const char *indent)
@@ -19,37 +17,53 @@ static void print_lines(FILE *out, const char *text, const char *indent)
     }
 }
 
-/* The default goes to a line of its own where the help's last line has no room for it. */
-static void print_default(const option_row_t *row, FILE *out)
+/* At HELP_COLUMN; a new line where a word does not fit, and after each \n. */
+static void print_wrapped(FILE *out, const char *text)
 {
-    const char *last_line = strrchr(row->help, '\n');
-    size_t used = HELP_COLUMN + strlen(last_line ? last_line + 1 : row->help);
-    bool has_room = used + strlen(" []") + strlen(row->initial) <= HELP_WIDTH;
-    fprintf(out, "%s[%s]", has_room ? " " : "\n" HELP_INDENT, row->initial);
+    size_t column = HELP_COLUMN;
+    while (*text) {
+        size_t size = strcspn(text, " \n");
+        if (column > HELP_COLUMN && column + 1 + size > HELP_WIDTH) {
+            fprintf(out, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        } else if (column > HELP_COLUMN) {
+            fputc(' ', out);
+            column++;
+        }
+        fwrite(text, 1, size, out);
+        column += size;
+        text += size;
+        if (*text == '\n') {
+            fprintf(out, "\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        }
+        text += *text != '\0';
+    }
+    fputc('\n', out);
 }
 
 static void print_help_row(const option_row_t *row, FILE *out)
 {
-    char head[64];
+    char head[64], text[512];
+    bool has_default = *row->initial != '\0';
     snprintf(head, sizeof head, "  --%s%s%s", row->name, row->argument ? " " : "",
              row->argument ? row->argument : "");
-    fprintf(out, "%-*s%s", HELP_COLUMN, head, strlen(head) < HELP_COLUMN ? "" : "\n" HELP_INDENT);
-    print_lines(out, row->help, HELP_INDENT);
-    if (*row->initial) {
-        print_default(row, out);
-    }
-    fputc('\n', out);
+    snprintf(text, sizeof text, "%s%s%s%s", row->help, has_default ? " [" : "", row->initial,
+             has_default ? "]" : "");
+    fprintf(out, "%-*s", HELP_COLUMN, head);
+    print_wrapped(out, text);
 }
 
 void options_print_help(FILE *out)
 {
     fputs("Usage: conclaved [OPTION]...\n"
+          "       conclaved user --help\n"
           "The Conclave broker: carries the messages of locked rooms and can read none.\n\n",
           out);
     for (const option_row_t *row = option_rows; row < option_rows + OPTION_ROWS; row++) {
         print_help_row(row, out);
     }
-    fputs("\nWhen ready, it writes DIR/broker.url: the address that clients need, key included.\n"
+    fputs("\nWhen ready, it writes DIR/broker.url: what clients need, the key included.\n"
           "Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not start, 2 wrong usage.\n",
           out);
 }

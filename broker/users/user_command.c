@@ -32,6 +32,7 @@ struct user_job {
     name_t name;
     uint64_t valid_ms;
     bool json;
+    bool wants_help;
     store_t *store;     /* NULL: a broker runs */
     connection_t *link; /* to it */
 };
@@ -176,12 +177,38 @@ static const struct {
     {"enable", 1, verb_enable}, {"reset", 1, verb_reset},
 };
 
-static status_t usage(FILE *err)
+static void print_usage(FILE *out)
 {
     fputs("usage: conclaved user add|reset NAME [--valid-hours N] [--json] [--data DIR]\n"
           "       conclaved user disable|enable NAME [--data DIR]\n"
           "       conclaved user list [--json] [--data DIR]\n",
-          err);
+          out);
+}
+
+static status_t print_help(FILE *out)
+{
+    print_usage(out);
+    fputs("The accounts of a broker, whether it runs or not.\n"
+          "\n"
+          "  add NAME            an invite by which the name may be registered, once\n"
+          "  reset NAME          the same for a name whose key is lost: it is given free\n"
+          "  disable NAME        end the user's sessions, and refuse logins\n"
+          "  enable NAME         let the user in again\n"
+          "  list                who is registered, and who is invited\n"
+          "\n"
+          "  --valid-hours N     how long an invite is good, up to a year [72]\n"
+          "  --json              one JSON object a line\n"
+          "  --data DIR          the broker's data directory\n"
+          "                      [$XDG_DATA_HOME/conclave-broker]\n"
+          "\n"
+          "Exit codes: 0 done, 1 failed, 2 wrong usage. See conclaved(8).\n",
+          out);
+    return STATUS_OK;
+}
+
+static status_t usage(FILE *err)
+{
+    print_usage(err);
     return STATUS_USAGE;
 }
 
@@ -199,6 +226,8 @@ static bool take_own(user_job_t *self, int *argc, char **argv)
     for (int i = 1; i < *argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             self->json = true;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            self->wants_help = true;
         } else if (strcmp(argv[i], "--valid-hours") == 0 && i + 1 < *argc) {
             char *end;
             unsigned long hours = strtoul(argv[++i], &end, 10);
@@ -291,7 +320,11 @@ status_t user_command_run(int argc, char **argv, FILE *out, FILE *err)
 {
     user_job_t self = {.out = out, .err = err};
     options_t options;
-    if (!take_own(&self, &argc, argv) || argc < 3) {
+    bool is_fine = take_own(&self, &argc, argv);
+    if (self.wants_help) {
+        return print_help(out);
+    }
+    if (!is_fine || argc < 3) {
         return usage(err);
     }
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {

@@ -160,11 +160,10 @@ static char *help_of_program(void)
     add_options(&out, "options, before or after COMMAND (-- ends them):", global_option_rows,
                 global_option_count);
     text_buffer_add_text(
-        &out,
-        "\nenvironment: CONCLAVE_HOME, CONCLAVE_BROKER, CONCLAVE_PASSWORD_FILE, NO_COLOR\n"
-        "exit codes: 0 done, 2 usage, 3 refused by the broker, 4 not reachable or timed out,\n"
-        "  5 wrong password, 6 damaged local file, 7 home in use, 8 untrusted\n"
-        "conclave help COMMAND tells more about one.\n");
+        &out, "\nenvironment: CONCLAVE_HOME, CONCLAVE_BROKER, CONCLAVE_PASSWORD_FILE, NO_COLOR\n"
+              "exit codes: 0 done, 2 usage, 3 refused by the broker, 4 not reachable or timed\n"
+              "  out, 5 wrong password, 6 damaged local file, 7 home in use, 8 untrusted\n"
+              "conclave help COMMAND tells more about one.\n");
     return text_buffer_take(&out);
 }
 

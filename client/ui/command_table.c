@@ -10,16 +10,16 @@
 #define ANY           SIZE_MAX
 
 static const option_row_t register_options[] = {
-    {"invite", 0, OPTION_TEXT, "INVITE", "what the broker's operator gave out for this name",
+    {"invite", 0, OPTION_TEXT, "INVITE", "the operator's invite for this name",
      FIELD(invite), 0, 0},
     {"kdf", 0, OPTION_CHOICE, "interactive|moderate",
-     "what guessing the password costs (default moderate: 256 MB)", FIELD(kdf), 0, 0},
+     "the cost of a guess (default moderate: 256 MB)", FIELD(kdf), 0, 0},
 };
 static const option_row_t passwd_options[] = {
     {"new-password-file", 0, OPTION_TEXT, "FILE", "take the new password from FILE's first line",
      FIELD(new_password_file), 0, 0},
     {"kdf", 0, OPTION_CHOICE, "interactive|moderate",
-     "what guessing the password costs (default moderate: 256 MB)", FIELD(kdf), 0, 0},
+     "the cost of a guess (default moderate: 256 MB)", FIELD(kdf), 0, 0},
 };
 static const option_row_t unregister_options[] = {
     {"yes", 'y', OPTION_FLAG, NULL, "don't ask", FIELD(yes), 0, 0},

@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
 from conclave_wire import EVENTS
-from harness import REPO, SLOW, Skip, World, contains, equal, main, wait_for
+from harness import BUILD, REPO, SLOW, Skip, World, contains, equal, main, wait_for
 from operating import CONCLAVED, Deaf, account, after, config, conclaved, connection, events, page, refused, reload
 
 # --- Manual pages -----------------------------------------------------------------------------
@@ -24,11 +24,41 @@ def test_the_manual_pages_and_the_program_know_the_same_options():
     equal(set(re.findall(r"^\*--([a-z-]+)\*", page("conclaved.8.scd"), re.M)), flags, "flags in conclaved(8)")
     described = page("conclaved.conf.5.scd")
     equal(set(re.findall(r"^\*([a-z-]+)\* =", described, re.M)), keys, "keys in conclaved.conf(5)")
-    for line in conclaved("--help").stdout.splitlines():
-        default = re.search(r"^  --([a-z-]+) .*\[([0-9a-z]+)\]$", line)
-        if default:
-            entry = re.search(rf"^\*{default[1]}\* =.*\n\t(.*)", described, re.M)[1]
-            contains(entry.replace("*", ""), f"Default: {default[2]}.")
+    defaults = re.findall(r"^  --([a-z-]+) .*\[([0-9a-z]+)\]$", re.sub(r"\n {10,}", " ", conclaved("--help").stdout), re.M)
+    assert len(defaults) >= 10, defaults
+    for name, default in defaults:
+        entry = re.search(rf"^\*{name}\* =.*\n\t(.*)", described, re.M)[1]
+        contains(entry.replace("*", ""), f"Default: {default}.")
+
+
+def check_columns(text):
+    """Every line fits a terminal; within a paragraph of flags or commands all that is said of them begins at one column."""
+    equal([line for line in text.splitlines() if len(line) > 80], [], "long lines")
+    tables = 0
+    for paragraph in text.split("\n\n"):
+        rows = re.findall(r"^(?=  )(?! {10})(.*)$", paragraph, re.M)
+        if "usage:" in paragraph.lower() or "exit codes:" in paragraph.lower():
+            continue
+        columns = set()
+        for row in rows:
+            said = re.fullmatch(r"( +\S.*?  +)\S.*", row)
+            assert said, "nothing beside: " + row
+            columns.add(len(said[1]))
+        columns |= {len(spaces) for spaces in re.findall(r"^( {10,})\S", paragraph, re.M)}
+        assert len(columns) <= 1, (columns, paragraph)
+        tables += len(columns)
+    assert tables, "no table was found"
+
+
+def test_help_is_in_columns():
+    programs = {name: os.path.join(BUILD, name) for name in ("conclave", "conclaved", "conclave-trace")}
+    commands = re.findall(r"^  ([a-z]+) ", subprocess.run([programs["conclave"], "--help"], capture_output=True, text=True, check=True).stdout, re.M)
+    assert len(commands) > 10, commands
+    for args in ([programs["conclaved"]], [programs["conclaved"], "user"], [programs["conclave-trace"]], [programs["conclave"]],
+                 *([programs["conclave"], command] for command in commands)):
+        result = subprocess.run([*args, "--help"], capture_output=True, text=True, check=False)
+        equal((result.returncode, result.stderr), (0, ""), str(args))
+        check_columns(result.stdout)
 
 
 def test_the_manual_pages_are_well_formed():

@@ -119,6 +119,8 @@ def test_wrong_usage():
     with World() as world:
         for args in ((), ("add",), ("frobnicate",), ("add", "Not A Name"), ("add", "bob", "--valid-hours", "0"), ("list", "--bogus")):
             contains(user(world, *args, code=2), "conclaved")
+        contains(user(world, "add", "bob", "--help"), "usage: conclaved user")
+        equal(user(world, "list", "--json"), "", "who asks for help invites nobody")
     for args in ((), ("--json",), ("--valid-hours", "3")):
         result = subprocess.run([CONCLAVED, "user", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                 timeout=30 * SLOW, check=False)
