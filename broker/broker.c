@@ -142,6 +142,21 @@ static uint64_t reserve_bytes(const options_t *options)
     return options->store_reserve_mb ? options->store_reserve_mb * MEGABYTE : UINT64_MAX;
 }
 
+static const char *store_hint(status_t status)
+{
+    const char *hint = "";
+    if (status == STATUS_NEWER_FORMAT) {
+        hint = "start the newer broker again, or restore a backup that this version made";
+    } else if (status == STATUS_DAMAGED_FILE) {
+        hint = "conclaved --fsck says what is damaged; then restore a backup";
+    } else if (status == STATUS_UNSAFE_PERMISSIONS) {
+        hint = "it must be yours alone: chmod 700";
+    } else if (status == STATUS_HOME_IN_USE) {
+        hint = "another program has it open: stop that one";
+    }
+    return hint;
+}
+
 static status_t open_store(broker_t *self)
 {
     char path[PATH_MAX + 8];
@@ -159,7 +174,8 @@ static status_t open_store(broker_t *self)
     }
     if (status != STATUS_OK) {
         LOG(self->log, LEVEL_ERROR, log_event("store_refused"), log_text("path", path),
-            log_status("status", status), log_text("text", status_text(status)));
+            log_status("status", status), log_text("text", status_text(status)),
+            log_text("hint", store_hint(status)));
     }
     return status;
 }

@@ -203,8 +203,11 @@ def test_a_store_that_is_damaged():
         shutil.copy(current, current + ".good")
         for change in (lambda: open(current, "w", encoding="ascii").write("garbage\n"), lambda: os.remove(current)):
             change()
-            refused_to_start(world, "store_refused", "damaged", os.path.join(world.broker.data, "store"))
+            refused_to_start(world, "store_refused", "damaged", os.path.join(world.broker.data, "store"), "--fsck", "backup")
             shutil.copy(current + ".good", current)
+        os.chmod(os.path.dirname(current), 0o750)
+        refused_to_start(world, "store_refused", "chmod 700")
+        os.chmod(os.path.dirname(current), 0o700)
         world.broker.start()
 
 
