@@ -430,7 +430,8 @@ status_t router_run(const router_options_t *options)
     }
     drain(&self);
     rules_listen(options->rules, NULL, NULL); /* the trace goes before the rules do */
-    router_report(options->log, options->counters, self.rules_counters);
+    if (options->report_ms)
+        router_report(options->log, options->counters, self.rules_counters);
     writer_destroy(&self.writer);
     free(self.arrivals);
     free(self.queue);

@@ -38,7 +38,7 @@ typedef struct {
     int signal_fd;         /* of signals_open */
     router_signal_t *on_signal;
     void *signal_context;
-    uint64_t report_ms; /* between two lines of counters; 0: only at the end */
+    uint64_t report_ms; /* between two lines of counters, with one at the end; 0: none */
 } router_options_t;
 
 /*

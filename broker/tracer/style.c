@@ -10,10 +10,12 @@
 style_t style_of_stdout(void)
 {
     const char *no_color = getenv("NO_COLOR");
+    const char *force = getenv("CLICOLOR_FORCE");
     const char *terminal = getenv("TERM");
+    bool forced = force && *force && strcmp(force, "0") != 0;
+    bool able = isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
     setlocale(LC_CTYPE, "");
-    return (style_t){.is_coloured = isatty(STDOUT_FILENO) && !(no_color && *no_color) && terminal &&
-                                    strcmp(terminal, "dumb") != 0,
+    return (style_t){.is_coloured = (forced || able) && !(no_color && *no_color),
                      .is_unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
 }
 

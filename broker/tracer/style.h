@@ -22,7 +22,8 @@ typedef struct {
     bool is_unicode;
 } style_t;
 
-/* Colours for a terminal, unless NO_COLOR is set or TERM is dumb; signs beyond ASCII where the
+/* Colours for a terminal unless TERM is dumb, and for whatever reads it with CLICOLOR_FORCE; none with
+ * NO_COLOR. Signs beyond ASCII where the
  * locale's encoding is UTF-8. */
 style_t style_of_stdout(void);
 
