@@ -42,8 +42,12 @@ static void follow_adds(member_core_t *self, group_t *group, const event_record_
             .leaf = add->leaf, .name = add->name, .epoch_added = commit->epoch + 1};
         memcpy(entry.identity_key, add->identity_key, KEY_BYTES);
         member_know(self, group, &entry, true);
-        member_notice(self, group, event->sequence, event->time_ms, NOTICE_JOINED, &add->name,
-                      "admitted by %s", admin->text);
+        if (event->sequence == 1)
+            member_notice(self, group, event->sequence, event->time_ms, NOTICE_JOINED, admin,
+                          "opened the group");
+        else
+            member_notice(self, group, event->sequence, event->time_ms, NOTICE_JOINED, &add->name,
+                          "admitted by %s", admin->text);
     }
     for (size_t i = 0; i < commit->role_count; i++) {
         known_member_t *known = group_known(group, commit->roles[i].leaf);

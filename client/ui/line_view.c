@@ -45,6 +45,12 @@ static const char *without(const char *reason, const char *what)
     return *reason ? reason : NULL;
 }
 
+/* The first who joins a group made it: that is said in place of joining. */
+static bool says_founding(const char *reason)
+{
+    return strcmp(reason, "opened the group") == 0;
+}
+
 static char *say(const format_t *format, notice_form_t form, const char *what, const char *reason,
                  format_notice_t notice)
 {
@@ -56,8 +62,8 @@ static char *say(const format_t *format, notice_form_t form, const char *what, c
     case SAY_ALARM:
         return format_banner(format, sentence);
     case SAY_WHAT:
-        notice.what = what;
-        notice.detail = without(reason, what);
+        notice.what = says_founding(reason) ? reason : what;
+        notice.detail = without(reason, notice.what);
         break;
     case SAY_REASON:
         if (notice.who) {

@@ -277,6 +277,7 @@ status_t prompt_choose(prompt_t *self, const char *question, const char *const *
             *chosen = number - 1;
             break;
         }
+        status = write_all(self->out, "Type a number of the list; Ctrl-D ends.\n");
     }
     return status;
 }

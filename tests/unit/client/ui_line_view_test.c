@@ -64,6 +64,7 @@ static void test_notices(void **state)
 {
     (void)state;
     shows(notice("joined", "bob", "admitted by alice"), "bob joined (admitted by alice)", NULL);
+    shows(notice("joined", "alice", "opened the group"), "— alice opened the group", "(");
     shows(notice("left", "bob", "left; a new key is due"), "bob left (a new key is due)", "left;");
     shows(notice("left", "bob", "left"), "bob left", "(");
     shows(notice("rekeyed", "alice", "new key without bob"), "new key without bob (by alice)",

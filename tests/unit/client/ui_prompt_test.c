@@ -181,7 +181,7 @@ static void test_questions(void **state)
     start(&terminal, ask_choice, false);
     expect(&terminal, "  1) create\r\n  2) join\r\nWhat [1]: ");
     type(&terminal, "3\n");
-    expect(&terminal, "What [1]: ");
+    expect(&terminal, "Type a number of the list; Ctrl-D ends.\r\nWhat [1]: ");
     type(&terminal, "2\n");
     expect(&terminal, "OK=1, echo on;");
     stop(&terminal);
