@@ -22,6 +22,7 @@ from harness import Skip, contains, equal, main
 PROJECT = "conclave-test"
 PEOPLE = ["alice", "bob", "carol", "dave"]
 LAST_WORDS = "nothing is lost"
+BUILD_IMAGE = PROJECT + "-build"
 BASE = os.environ.get("CONCLAVE_BASE", "debian:bookworm-slim")
 
 
@@ -94,6 +95,13 @@ def conclave(service, *args, **options):
     return docker("exec", container(service), "conclave", *args, **options)
 
 
+def compile_in_build_stage(options, source, *mounts):
+    """Makes something of C, in the stage of the images that has a compiler; that is built already."""
+    docker("build", "--quiet", "--network", os.environ.get("CONCLAVE_BUILD_NETWORK", "default"), "--build-arg", "BASE=" + BASE,
+           "-f", os.path.join(ROOT, "docker", "Dockerfile"), "--target", "build", "-t", BUILD_IMAGE, ROOT)
+    return docker("run", "-i", "--rm", *mounts, BUILD_IMAGE, "sh", "-c", "gcc -x c - " + options, input=source)
+
+
 def down(*options):
     compose("--profile", "jaeger", "--profile", "prometheus", "down", "--timeout", "10", *options)
 
@@ -117,6 +125,10 @@ def page_token():
 
 # --- Images -----------------------------------------------------------------------------------
 
+def test_the_tools_have_a_version():
+    print("# Compose:", run(*COMPOSE, "version", "--short").strip(), "engine:", docker("version", "-f", "{{.Server.Version}}").strip())
+
+
 def test_images_are_small_and_not_roots():
     base = int(docker("image", "inspect", "-f", "{{.Size}}", BASE))
     for name, user in (("conclave-broker", "5670:5670"), ("conclave-client", "5671:5671")):
@@ -127,6 +139,13 @@ def test_images_are_small_and_not_roots():
         equal(image["Config"]["User"], user)
         contains(image["Config"]["Entrypoint"][0], "tini")
     contains(docker("image", "inspect", "-f", "{{.Config.Healthcheck.Test}}", "conclave-broker"), "broker-ready")
+
+
+def test_each_image_is_built_by_one_service():
+    """Else the last that builds it leaves the containers of the others with an image of the past, to be created anew."""
+    text = compose("--profile", "jaeger", "--profile", "prometheus", "config")
+    for target in ("broker", "client"):
+        equal(len(re.findall(rf"^ *target: {target}$", text, re.M)), 1, target)
 
 
 def test_profiles_are_valid():
@@ -155,7 +174,7 @@ def test_one_command_brings_a_conversation():
     compose("up", "-d")
     wait_for(lambda: said("alice"), 180, "somebody says something")
     print(f"# the first line of the conversation: {time.monotonic() - started:.1f} s after up")
-    equal(inspect("broker", "{{.State.Health.Status}}"), "healthy")
+    wait_for(lambda: inspect("broker", "{{.State.Health.Status}}") == "healthy", 60, "the broker is healthy")
     started_services = docker("ps", "-a", "--filter", f"label=com.docker.compose.project={PROJECT}", "--format", '{{.Label "com.docker.compose.service"}}')
     equal(set(started_services.split()), {"broker", "trace", "stagehand", *PEOPLE})
     for name in ("alice", "carol", "dave"):
@@ -268,6 +287,23 @@ def test_a_killed_broker_loses_nothing():
         equal(said(name).count(("carol", "said to nobody")), 1)
 
 
+def test_a_minute_without_the_broker_loses_nothing():
+    network, broker = PROJECT + "_default", container("broker")
+    docker("network", "disconnect", network, broker)
+    for number in ("one", "two"):
+        for name in ("alice", "carol"):
+            contains(conclave(name, "--timeout", "1", "send", "tea", f"{name} in the dark {number}", check=False), "outbox")
+    contains(conclave("alice", "status", check=False), "not reachable")
+    time.sleep(60)
+    docker("network", "connect", "--alias", "broker", network, broker)
+    for name in PEOPLE[2:]:
+        for sender in ("alice", "carol"):
+            wait_for_text(name, f"{sender}: {sender} in the dark two")
+    in_the_dark = [line for line in said("dave") if "in the dark" in line[1]]
+    for sender in ("alice", "carol"):
+        equal([text for name, text in in_the_dark if name == sender], [f"{sender} in the dark {number}" for number in ("one", "two")])
+
+
 def test_a_client_that_was_cut_off_catches_up():
     network, dave = PROJECT + "_default", container("dave")
     docker("network", "disconnect", network, dave)
@@ -279,20 +315,78 @@ def test_a_client_that_was_cut_off_catches_up():
     wait_for_text("dave", "alice: dave can't hear this now")
 
 
-def test_an_admin_killed_during_a_rekey_completes_it():
-    alice = container("alice")
+def test_an_admin_killed_in_the_middle_of_a_rekey_completes_it():
+    alice, broker = container("alice"), container("broker")
+    docker("pause", alice)
     conclave("dave", "leave", "tea")
+    docker("pause", broker)
+    docker("unpause", alice)
+    time.sleep(2)  # alice has made the new key, and nobody has answered
     docker("kill", alice)
+    docker("unpause", broker)
     conclave("carol", "--timeout", "1", "send", "tea", "dave is not to read this", check=False)
     docker("start", alice)
     wait_for_text("carol", "new key without dave")
     wait_for_text("alice", "carol: dave is not to read this")
+    equal(plain_log("carol").count("new key without dave"), 1)
     assert "not to read" not in plain_log("dave")
+
+
+# The wall clock of whatever runs with it is CLOCK_SKEW seconds off; other clocks are not.
+SKEW = r"""
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    const char *skew = getenv("CLOCK_SKEW");
+    if (result == 0 && clock == CLOCK_REALTIME && skew)
+        now->tv_sec += atol(skew);
+    return result;
+}
+"""
+
+
+def test_clocks_that_are_hours_and_years_off_harm_nothing():
+    hour, year = 3600, 365 * 24 * 3600
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        compile_in_build_stage("-shared -fPIC -o /out/skew.so", SKEW, "-v", folder + ":/out")
+        for name, skew in (("early", -5 * hour), ("late", 5 * hour), ("old", -50 * year), ("new", 10 * year)):
+            person = docker("run", "-d", "--network", PROJECT + "_default", "-v", f"{PROJECT}_address:/run/conclave:ro",
+                            "-v", folder + "/skew.so:/skew.so:ro", "-e", "LD_PRELOAD=/skew.so", "-e", f"CLOCK_SKEW={skew}",
+                            "-e", "CONCLAVE_NAME=" + name, "conclave-client", "listen").split()[-1]
+            try:
+                clock = int(docker("exec", person, "date", "+%s"))
+                assert abs(clock - skew - time.time()) < 60, (name, clock)
+                wait_for(lambda who=person: '"reachable":true' in docker("exec", who, "conclave", "--json", "status", check=False), 60,
+                         name + " is there")
+                docker("exec", person, "conclave", "join", "tea", "--wait", "60")
+                docker("exec", person, "conclave", "send", "tea", f"{name} is {skew} s off")
+                conclave("carol", "send", "tea", f"carol reads {name}")
+                wait_for_text("carol", f"{name}: {name} is {skew} s off")
+                wait_for(lambda who=person, text=f"carol reads {name}": text in docker("logs", who), 60, name + " reads carol")
+                times = re.findall(r"\[(\d\d:\d\d)\][ *](?:carol|early|late|old|new):",  # * marks one's own
+                                   "".join(docker("exec", who, "conclave", "history", "tea", "--last", "2") for who in (person, container("carol"))))
+                equal(len(times), 4, name)
+                assert times[:2] == times[2:], (name, times)
+                assert set(times) <= {time.strftime("%H:%M", time.gmtime(time.time() - ago)) for ago in (0, 60, 120)}, (name, times)
+                docker("exec", person, "conclave", "leave", "tea")
+                wait_for_text("carol", f"new key without {name}")
+            finally:
+                docker("rm", "-f", "-v", person)
 
 
 def test_twenty_guests_talk():
     compose("up", "-d", "--no-recreate", "--scale", "guest=20", "guest")
     wait_for(lambda: len({name for name, _ in said("carol") if name.startswith("guest-")}) == 20, 300, "twenty guests spoke")
+
+
+def test_guests_leave_when_they_are_stopped():
+    compose("up", "-d", "--no-recreate", "--scale", "guest=0", "guest")
+    wait_for(lambda: "guest-" not in conclave("alice", "members", "tea"), 60, "all guests have left")
 
 
 def test_a_part_that_was_played_is_not_played_again():
@@ -309,6 +403,17 @@ def test_a_missing_password_is_told():
     wait_for_text("bob", "/run/secrets/password is missing, and bob's keys are locked by it")
 
 
+def test_an_unreadable_password_is_told():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        password = os.path.join(folder, "password")
+        with open(os.open(password, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as file:
+            file.write("secret\n")
+        text = docker("run", "--rm", "-v", password + ":/run/secrets/password:ro", "conclave-client", "serve", check=False)
+        contains(text, "/run/secrets/password can't be read by user 5671")
+        contains(text, "chown 5671 FILE")
+
+
 def test_down_leaves_only_the_named_volumes():
     down()
     equal(docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}"), "")
@@ -318,13 +423,50 @@ def test_down_leaves_only_the_named_volumes():
 
 
 def test_a_volume_of_another_user_is_told():
-    docker("run", "--rm", "--user", "0", "--entrypoint", "chown", "-v", f"{PROJECT}_broker:/data", "conclave-broker", "0:0", "/data")
-    text = docker("run", "--rm", "-v", f"{PROJECT}_broker:/data", "conclave-broker", check=False)
-    contains(text, "belongs to user 0, and this container runs as user 5670")
-    mend = re.search(r"^.*docker (run .*chown.*)$", text, re.M).group(1).replace("VOLUME", PROJECT + "_broker")
-    docker(*mend.split())
+    for volume, folder, image in (("broker", "/data", "broker"), ("address", "/run/conclave", "broker"), ("alice", "/home/conclave", "client"),
+                                  ("alice-password", "/run/secrets", "client")):
+        user = {"broker": 5670, "client": 5671}[image]
+        mount = ["-v", f"{PROJECT}_{volume}:{folder}"]
+        look = ["run", "--rm", *mount, *(["-e", "CONCLAVE_NAME=alice", "-e", "CONCLAVE_BROKER=none"] if image == "client" else []), "conclave-" + image]
+        docker("run", "--rm", "--user", "0", "--entrypoint", "chown", *mount, "conclave-" + image, "0:0", folder)
+        text = docker(*look, check=False)
+        contains(text, f"the volume at {folder} belongs to user 0, and this container runs as user {user}")
+        mend = re.search(r"^.*docker (run .*chown.*)$", text, re.M).group(1).replace("VOLUME", f"{PROJECT}_{volume}")
+        docker(*mend.split())
+        assert "belongs to" not in docker(*look, "--version", check=False), volume
     equal(docker("run", "--rm", "-v", f"{PROJECT}_broker:/data", "--entrypoint", "conclaved", "conclave-broker", "--fsck", "--data", "/data")
           .splitlines()[-1], "sound")
+
+
+# Puts a format number in place of a store's.
+FORMAT = r"""
+#include <rocksdb/c.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int argc, char **argv)
+{
+    char *error = NULL, bytes[4] = {(char)atoi(argv[argc - 1])};
+    rocksdb_t *db = rocksdb_open(rocksdb_options_create(), "/data/store", &error);
+    if (!error)
+        rocksdb_put(db, rocksdb_writeoptions_create(), "", 0, bytes, sizeof bytes, &error);
+    if (error)
+        return puts(error), 1;
+    rocksdb_close(db);
+    return 0;
+}
+"""
+
+
+def test_a_volume_of_another_version_is_told():
+    volume = ["-v", f"{PROJECT}_broker:/data"]
+    give_back = "chown -R 5670:5670 /data && chmod 700 /data/store"
+    for number, status, hint in ((2, "NEWER_FORMAT", "start the newer broker again"), (0, "DAMAGED_FILE", "restore a backup"), (1, None, "")):
+        compile_in_build_stage(f"-o /tmp/format -lrocksdb && /tmp/format {number} && {give_back}", FORMAT, *volume)
+        if status:
+            text = docker("run", "--rm", *volume, "conclave-broker", check=False)
+            contains(text, "store_refused path=/data/store status=" + status)
+            contains(text, hint)
+    equal(docker("run", "--rm", *volume, "--entrypoint", "conclaved", "conclave-broker", "--fsck", "--data", "/data").splitlines()[-1], "sound")
 
 
 def test_a_taken_port_is_told():
@@ -338,6 +480,7 @@ def test_a_taken_port_is_told():
 def test_nothing_is_left_after_down_with_volumes():
     down("-v")
     equal(volumes() - BEFORE, set())
+    docker("image", "rm", "--no-prune", BUILD_IMAGE)  # its layers are the next build's cache
 
 
 if __name__ == "__main__":
