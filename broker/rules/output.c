@@ -141,6 +141,14 @@ void output_push_events(rules_t *self, session_t *session, bytes_t events, uint3
     close_message(output, before, true);
 }
 
+void output_probe(rules_t *self, session_t *session)
+{
+    static const events_push_t nothing;
+    output_t *output = touch(self, session->peer);
+    message_write_push(&output->bytes, VERB_events, ++session->push_number, &nothing);
+    open_cut(output)->end = output->bytes.size;
+}
+
 void output_encode_event(const event_record_t *event, buffer_t *out)
 {
     /* A push of this event alone, numbered 0, starts with [2, 64, 0, [[ in 6 bytes. */

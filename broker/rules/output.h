@@ -20,6 +20,10 @@ void output_push(rules_t *self, session_t *session, verb_t verb, const void *bod
  */
 void output_push_events(rules_t *self, session_t *session, bytes_t events, uint32_t count);
 
+/* Appends a push of no events, which asks the client for nothing, to a session that nothing waits
+ * for. It doesn't count as a push: nobody misses it. */
+void output_probe(rules_t *self, session_t *session);
+
 /* Bytes that wait for this peer. */
 size_t output_size(const peer_t *peer);
 

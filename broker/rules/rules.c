@@ -29,6 +29,7 @@ rules_config_t rules_config_default(const uint8_t broker_key[static KEY_BYTES])
     rules_config_t config = {
         .software = "conclaved " CONCLAVE_VERSION,
         .idle_ms = 10 * 60 * 1000,
+        .probe_ms = POLL_PERIOD_DEFAULT_MS * 3 / 2, /* not for who polls */
         .absolute_ms = DAY_MS,
         .retention_ms = 30 * (uint64_t)DAY_MS,
         .sweep_period_ms = 60 * 1000,
@@ -203,6 +204,7 @@ void rules_tick(rules_t *self)
         self->next_second_ms = self->mono_ms + SECOND_MS;
         sessions_expire(self);
         sweep_hold_times(self);
+        self->probes_due = true;
     }
     /* On a full disk too: what was read by all, and is known to be, makes room. */
     if (self->mono_ms >= self->next_flush_ms) {
@@ -311,6 +313,9 @@ void rules_finish(rules_t *self, status_t outcome)
         fanout_push_all(self);
         fanout_clear(self);
         overlay_clear(self->overlay);
+        if (self->probes_due)
+            sessions_probe(self);
+        self->probes_due = false;
     } else {
         finish_failed(self, outcome);
     }

@@ -54,6 +54,7 @@ typedef struct {
     uint8_t broker_key[KEY_BYTES]; /* public, of the CURVE server */
     char software[SOFTWARE_MAX_BYTES + 1];
     uint64_t idle_ms;                /* a session ends after this without a request */
+    uint64_t probe_ms;               /* who was silent for so long is sent a sign of life */
     uint64_t absolute_ms;            /* and after this in any case */
     uint64_t retention_ms;           /* the log keeps nothing older, whoever hasn't read it */
     uint64_t sweep_period_ms;        /* one step of the sweep a period */

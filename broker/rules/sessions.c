@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many of the oldest peers are looked at when a new one needs the room. */
-enum { EVICTION_LOOKS = 16 };
+/* How many of the oldest peers are looked at when a new one needs the room; and how many are sent a
+ * sign of life in one second, those silent for the longest time first. */
+enum { EVICTION_LOOKS = 16, PROBES_A_SECOND = 2048 };
 
 static void hash_token(uint8_t out[static HASH_BYTES], bytes_t token)
 {
@@ -165,6 +166,25 @@ void sessions_expire(rules_t *self)
             self->mono_ms - peer->used_ms >= self->config.idle_ms)
             session_peer_gone(self, peer);
     }
+}
+
+static bool wants_probe(const rules_t *self, const peer_t *peer)
+{
+    uint64_t since_ms = peer->probed_ms > peer->used_ms ? peer->probed_ms : peer->used_ms;
+    return peer->session && peer->session->ended == STATUS_OK && !peer->touched &&
+           self->mono_ms - since_ms >= self->config.probe_ms;
+}
+
+void sessions_probe(rules_t *self)
+{
+    void *cursor = NULL;
+    unsigned sent = 0;
+    for (peer_t *peer; sent < PROBES_A_SECOND && (peer = table_next(self->peers, &cursor));)
+        if (wants_probe(self, peer)) {
+            output_probe(self, peer->session);
+            peer->probed_ms = self->mono_ms;
+            sent++;
+        }
 }
 
 void sessions_end_opened(rules_t *self, bool only_tentative)

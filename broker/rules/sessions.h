@@ -32,6 +32,9 @@ void sessions_end_user(rules_t *self, const name_t *user, status_t why);
 
 /* Those that idled or are too old; peers that were silent for as long. */
 void sessions_expire(rules_t *self);
+/* Sends a sign of life to sessions whose connection was silent for config.probe_ms, unless something
+ * is sent there anyway: the caller's send finds out who has gone. */
+void sessions_probe(rules_t *self);
 /* Ends all that were opened in this turn, or only those opened after its first write. */
 void sessions_end_opened(rules_t *self, bool only_tentative);
 

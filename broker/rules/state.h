@@ -47,6 +47,7 @@ struct peer {
     bool touched;
     uint32_t requests; /* of this turn */
     uint64_t used_ms;  /* mono */
+    uint64_t probed_ms;
     session_t *session;
     uint8_t challenge[CHALLENGE_BYTES];
     name_t challenge_name;
@@ -222,6 +223,7 @@ struct rules {
     uint64_t next_sweep_ms;
     uint64_t next_flush_ms;
     uint64_t next_second_ms;
+    bool probes_due; /* a second has passed */
     uint8_t sweep_group[GROUP_ID_BYTES]; /* where the sweep goes on */
     bool sweep_begun;
     rules_counters_t counters;

@@ -13,8 +13,9 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
+from conclave_wire import EVENTS
 from harness import SLOW, World, contains, equal, main, matches, room, wait_for
-from operating import CONCLAVED, Deaf, account, after, config, events, refused, reload
+from operating import CONCLAVED, Deaf, account, after, config, connection, events, refused, reload
 from prometheus_text import parse
 
 ANY = ["--http", "127.0.0.1:*"]
@@ -407,6 +408,32 @@ def test_events_tell_what_passes():
         # Nobody looks: nobody listens.
         fresh_metrics(world, lambda now: now.value("http_streams") == 0, "the stream is gone")
         equal(world.broker.stop(), 0)
+
+
+def test_who_is_shown_is_there():
+    with World(poll_ms=5000, broker_args=ANY) as world:
+        ada, bob = world.users("ada", "bob")
+        serve = room(world, "tea", ada, bob)
+        idle = bob.start("listen", "tea")
+        with connection(world) as silent:  # one that never asks for anything, and reads what it is sent
+            silent.login(*account(world, "eve"), EVENTS)
+            # Not the rest of the commands that made the room: they have ended.
+            fresh_metrics(world, lambda now: (now.value("users_online"), now.value("sessions")) == (3, 5), "three are online")
+            serve.kill()
+            killed = time.monotonic()
+            stream = Stream(world)
+            state = stream.until("state", lambda state: state["online"] == 2 and len(state["users"]) == 2
+                                 or time.monotonic() - killed > 20 * SLOW)
+            equal(({user["name"] for user in state["users"]}, state["online"], [group["online"] for group in state["groups"]]),
+                  ({"bob", "eve"}, 2, [1]))
+            # Who is idle or says nothing stays.
+            wait_for(lambda: time.monotonic() - killed > 25, 30, "time passes")
+            now = fresh_metrics(world, lambda now: now.value("snapshot_age_seconds") < 2, "the numbers are new")
+            equal((now.value("users_online"), now.value("sessions")), (2, 3))
+            pushes = silent.take_pushes()
+            assert len(pushes) >= 2 and all(push.events == [] for push in pushes), pushes
+        stream.close()
+        equal(idle.stop(), 0)
 
 
 def test_streams_are_bounded_and_slow_ones_are_dropped():
