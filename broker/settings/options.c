@@ -6,6 +6,7 @@
 #include "broker/settings/config_text.h"
 #include "broker/settings/option_name.h"
 #include "broker/settings/option_table.h"
+#include "broker/settings/options_check.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -221,6 +222,33 @@ static void lay_over(options_t *out, const source_t *flags)
     out->action = flags->options->action;
 }
 
+typedef struct {
+    source_t *flags;
+    source_t *file;
+} sources_t;
+
+/* Told of whom the value is from. */
+static void tell_fault(void *context, const char *name, const char *why)
+{
+    const sources_t *self = context;
+    size_t index = (size_t)(row_of_key(name) - option_rows);
+    if (self->flags->is_given[index]) {
+        char text[512];
+        snprintf(text, sizeof text, "--%s: %s", name, why);
+        tell(self->flags, text);
+    } else {
+        self->file->line = self->file->given_line[index];
+        tell_of_key(self->file, name, why);
+    }
+}
+
+/* Only for who is about to run a broker: others don't need what it needs. */
+static bool is_to_run(const options_t *options)
+{
+    return (options->action == OPTIONS_RUN || options->action == OPTIONS_CHECK_CONFIG) &&
+           !options->restore[0];
+}
+
 status_t options_load(options_t *out, int argc, char **argv, options_tell_t *tell_fn, void *context)
 {
     options_t from_flags;
@@ -232,14 +260,17 @@ status_t options_load(options_t *out, int argc, char **argv, options_tell_t *tel
     out->argc = argc;
     out->argv = argv;
     bool needs_file = from_flags.action != OPTIONS_HELP && from_flags.action != OPTIONS_VERSION;
+    source_t file = {.options = out,
+                     .file = from_flags.config,
+                     .tell = tell_fn,
+                     .context = context,
+                     .told = &told};
     if (needs_file && from_flags.config[0]) {
-        source_t file = {.options = out,
-                         .file = from_flags.config,
-                         .tell = tell_fn,
-                         .context = context,
-                         .told = &told};
         read_config(&file);
     }
     lay_over(out, &flags);
+    if (is_to_run(out)) {
+        options_check(out, tell_fault, &(sources_t){.flags = &flags, .file = &file});
+    }
     return told == 0 ? STATUS_OK : STATUS_USAGE;
 }

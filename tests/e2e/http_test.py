@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from conclave_wire import EVENTS
 from harness import SLOW, World, contains, equal, main, matches, room, wait_for
-from operating import CONCLAVED, Deaf, account, after, config, connection, events, refused, reload
+from operating import CONCLAVED, Deaf, account, after, conclaved, config, connection, events, refused, reload
 from prometheus_text import parse
 
 ANY = ["--http", "127.0.0.1:*"]
@@ -227,8 +227,9 @@ def test_a_token():
 
 
 def refused_to_start(world, *parts, args):
-    result = subprocess.run([CONCLAVED, "--data", os.path.join(world.dir, "other"), "--listen", "tcp://127.0.0.1:*", *args],
-                            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20 * SLOW, check=False)
+    """By what only a start finds out: --check-config has nothing against it."""
+    equal(conclaved("--check-config", *args).stdout, "OK\n")
+    result = conclaved("--data", os.path.join(world.dir, "other"), "--listen", "tcp://127.0.0.1:*", *args)
     equal(result.returncode, 1, "exit code with " + " ".join(args))
     errors = [line for line in result.stderr.splitlines() if " error " in line]
     equal(len(errors), 1, "lines that tell of an error in " + result.stderr)
@@ -236,20 +237,33 @@ def refused_to_start(world, *parts, args):
         contains(errors[0], part)
 
 
+def refused_as_settings(world, *parts, args):
+    """By the check and at the start, with the same words."""
+    checked = conclaved("--check-config", *args)
+    started = conclaved("--data", os.path.join(world.dir, "other"), "--listen", "tcp://127.0.0.1:*", *args)
+    equal((checked.returncode, started.returncode, started.stderr), (2, 2, checked.stderr), "with " + " ".join(args))
+    for part in parts:
+        contains(checked.stderr, part)
+
+
 def test_what_is_refused_at_the_start():
     with World() as world:
         token = token_file(world)
         public = ("--http-public", "yes")
-        for args in (("--http", "0.0.0.0:*"), ("--http", "*:*"), ("--http", "[::]:*"), ("--http", "0.0.0.0:*", *public),
-                     ("--http", "0.0.0.0:*", "--http-token-file", token)):
-            refused_to_start(world, "http_listen_failed", "others can reach", "--http-token-file", args=args)
+        for args in (("--http", "0.0.0.0:*"), ("--http", "*:*"), ("--http", "[::]:*"), ("--http", "0.0.0.0:*", "--http-token-file", token)):
+            refused_as_settings(world, "--http: others can reach", "'http-token-file'", args=args)
+        for args in (public, ("--http", "0.0.0.0:*", *public)):
+            refused_as_settings(world, "--http-public: yes needs 'http-token-file'", args=args)
         refused_to_start(world, "http_listen_failed", "no such host", args=("--http", "no.such.host.invalid:*"))
-        for text, mode, hint in (("short\n", 0o600, "make one"), ("with a blank in the middle\n", 0o600, "make one"),
-                                 ("correct-horse-battery-staple\n", 0o644, "chmod 600")):
-            token_file(world, text, mode)
-            refused_to_start(world, "http_token_refused", hint, args=("--http", "127.0.0.1:*", "--http-token-file", token))
-        refused_to_start(world, "http_token_refused", "make one",
-                         args=("--http", "127.0.0.1:*", "--http-token-file", token + "x"))
+        with contextlib.suppress(socket.gaierror):
+            if not socket.gethostbyname(socket.gethostname()).startswith("127."):
+                refused_to_start(world, "http_listen_failed", "others can reach", "--http-token-file", args=("--http", socket.gethostname() + ":*"))
+        for text in ("short\n", "with a blank in the middle\n"):
+            token_file(world, text)
+            refused_to_start(world, "http_token_refused", "make one", args=("--http", "127.0.0.1:*", "--http-token-file", token))
+        token_file(world, mode=0o644)
+        refused_as_settings(world, "--http-token-file: ", "chmod 600", args=("--http-token-file", token))
+        refused_as_settings(world, "--http-token-file: No such file", args=("--http-token-file", token + "x"))
         with socket.create_server(("127.0.0.1", 0)) as taken:
             refused_to_start(world, "http_listen_failed", "another program", "--http off",
                              args=("--http", f"127.0.0.1:{taken.getsockname()[1]}"))

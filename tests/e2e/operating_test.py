@@ -61,10 +61,50 @@ def test_help_is_in_columns():
         check_columns(result.stdout)
 
 
+def entries(described, section):
+    """What stands in front of a page's entries in this section: lines of bold words, with what they take in italics."""
+    text = re.search(rf"^# {section}\n(.*?)(?=^# |\Z)", described, re.M | re.S)[1]
+    return re.findall(r"^(\*[^\n]*)\n\t", text, re.M)
+
+
+def test_the_manual_page_and_conclave_trace_know_the_same():
+    said = subprocess.run([os.path.join(BUILD, "conclave-trace"), "--help"], capture_output=True, text=True, check=True).stdout
+    described = page("conclave-trace.8.scd")
+    # A command with what it takes, as both write it: `explain GROUP N`, `*explain* _GROUP_ _N_`.
+    commands = re.findall(r"^  ([a-z]+(?: \[?[A-Z]+\]?)*)(?: |$)", re.search(r"^Commands:\n(.*?)\n\n", said, re.M | re.S)[1], re.M)
+    assert len(commands) >= 8, said
+    equal([re.sub(r"[*_]", "", entry) for entry in entries(described, "COMMANDS")], commands, "commands in conclave-trace(8)")
+    flags = dict(re.findall(r"^  --([a-z-]+)(?: ([A-Z]+|'K: V'))? ", said, re.M))
+    assert len(flags) >= 15, said
+    found = {}
+    for entry in entries(described, "OPTIONS"):
+        for name, takes in re.findall(r"\*--([a-z-]+)\*(?: @?_([^_]+)_)?", entry):
+            found.setdefault(name, takes)
+    found["header"] = found["header"].replace("NAME: VALUE", "K: V")  # the help has less room
+    equal(found, flags, "options in conclave-trace(8)")
+
+
+def test_the_manual_page_and_conclaved_user_know_the_same():
+    said = conclaved("user")
+    equal((said.returncode, said.stdout), (2, ""))
+    usage = [re.sub(r"^(usage:)? *", "", line) for line in said.stderr.splitlines() if "conclaved user " in line]
+    assert len(usage) >= 3, said.stderr
+    described = page("conclaved.8.scd")
+    synopsis = re.search(r"^# SYNOPSIS\n(.*?)^# ", described, re.M | re.S)[1]
+    equal([re.sub(r"[*_]|\+\+$", "", line) for line in synopsis.splitlines() if line.startswith("*conclaved user*")], usage, "the synopsis")
+    # Each has its say: in an entry of its own, or in another's.
+    text = re.search(r"^# USERS\n(.*?)^# ", described, re.M | re.S)[1]
+    for line in usage:
+        for command in line.split()[2].split("|"):
+            contains(text, f"*user {command}*")
+        for flag in re.findall(r"--[a-z-]+", line):
+            contains(text, f"*{flag}*")
+
+
 def test_the_manual_pages_are_well_formed():
     if not shutil.which("scdoc"):
         raise Skip("scdoc is not installed")
-    for name in ("broker/conclaved.8.scd", "broker/conclaved.conf.5.scd", "client/conclave.1.scd"):
+    for name in ("broker/conclaved.8.scd", "broker/conclaved.conf.5.scd", "broker/conclave-trace.8.scd", "client/conclave.1.scd"):
         with open(os.path.join(REPO, name), "rb") as source:
             result = subprocess.run(["scdoc"], stdin=source, capture_output=True, check=False)
         equal((result.returncode, result.stderr), (0, b""), name)
@@ -92,6 +132,15 @@ def test_check_config():
                          f"{path}:3: key 'idle-seconds': can't be 'soon'; allowed: a whole number from 1 to 100000000\n",
                          "conclaved: --retention-days can't be '0'; allowed: a whole number from 1 to 36500\n"):
                 contains(result.stderr, part)
+        equal(os.listdir(folder), ["conclaved.conf"], "what was made")
+        # Keys that need another, each told in the line where it stands.
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("http-token-file = /nowhere/token\nhttp = 0.0.0.0:9999\n")
+        for args in (("--check-config",), ()):
+            result = conclaved(*args, "--config", path)
+            equal((result.returncode, result.stdout), (2, ""))
+            contains(result.stderr, f"{path}:1: key 'http-token-file': No such file or directory\n")
+            contains(result.stderr, f"{path}:2: key 'http': others can reach that address")
         equal(os.listdir(folder), ["conclaved.conf"], "what was made")
     equal(conclaved("--check-config").stdout, "OK\n", "without a file")
 

@@ -116,7 +116,8 @@ static void test_an_address_or_off(void **state)
                      {"localhost:*", "localhost", 0},
                      {"*:1", "*", 1}};
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
-        assert_int_equal(load_flags("--http", addresses[i].text, NULL), STATUS_OK);
+        assert_int_equal(load_flags("--print-config", "--http", addresses[i].text, NULL),
+                         STATUS_OK);
         assert_true(options.http.is_given && !options.http.is_off);
         assert_string_equal(options.http.endpoint.host, addresses[i].host);
         assert_int_equal(options.http.endpoint.port, addresses[i].port);
@@ -340,6 +341,55 @@ static void test_flags_that_are_wrong(void **state)
     assert_int_equal(load_flags("--config", "/nowhere", "--check-config", NULL), STATUS_USAGE);
 }
 
+static void test_options_that_need_each_other(void **state)
+{
+    (void)state;
+    char token[] = "/tmp/conclave-token-XXXXXX"; /* mode 0600 */
+    char text[256], problem[256];
+    int fd = mkstemp(token);
+    assert_true(fd >= 0);
+    static const char reachable[] = "others can reach that address, and who reads this sees names, "
+                                    "groups and times; if that is meant: 'http-public' yes and "
+                                    "'http-token-file'\n";
+    static const char *const addresses[] = {"0.0.0.0:9999", "*:9999", "[::]:1", "192.0.2.1:*",
+                                            "[2001:db8::1]:1"};
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        snprintf(text, sizeof text, "log-level = warn\nhttp = %s\n", addresses[i]);
+        snprintf(problem, sizeof problem, "2: key 'http': %s", reachable);
+        refused(text, problem);
+        assert_int_equal(load_flags("--check-config", "--http", addresses[i], NULL), STATUS_USAGE);
+        snprintf(problem, sizeof problem, "0: --http: %s", reachable);
+        assert_string_equal(told, problem);
+        assert_int_equal(load_flags("--http", addresses[i], "--http-public", "yes",
+                                    "--http-token-file", token, NULL),
+                         STATUS_OK);
+    }
+    assert_int_equal(load_text("http = 127.8.0.1:1\n"), STATUS_OK);
+    assert_int_equal(load_text("http = [::1]:1\n"), STATUS_OK);
+    /* A flag and a line of the file: told where the one stands that lacks the other. */
+    write_config("\nhttp-public = yes\n", 19);
+    assert_int_equal(load_flags("--config", config_path, "--http", "*:1", NULL), STATUS_USAGE);
+    assert_string_equal(told, "2: key 'http-public': yes needs 'http-token-file' too\n");
+    assert_int_equal(load_flags("--config", config_path, "--http-token-file", token, NULL),
+                     STATUS_OK);
+    /* Not for a server that is off, nor for who only prints, checks a store or restores one. */
+    assert_int_equal(load_flags("--config", config_path, "--http", "off", NULL), STATUS_OK);
+    assert_int_equal(load_flags("--config", config_path, "--print-config", NULL), STATUS_OK);
+    assert_int_equal(load_flags("--config", config_path, "--fsck", NULL), STATUS_OK);
+    assert_int_equal(load_flags("--config", config_path, "--restore", "/b", NULL), STATUS_OK);
+    /* The token's file. */
+    assert_int_equal(chmod(token, 0640), 0);
+    assert_int_equal(load_flags("--http-token-file", token, NULL), STATUS_USAGE);
+    assert_string_equal(told, "0: --http-token-file: others may read or write it; it must be "
+                              "private: chmod 600\n");
+    assert_int_equal(load_flags("--http-token-file", "/tmp", NULL), STATUS_USAGE);
+    assert_string_equal(told, "0: --http-token-file: is no regular file\n");
+    close(fd);
+    assert_int_equal(remove(token), 0);
+    assert_int_equal(load_flags("--http-token-file", token, NULL), STATUS_USAGE);
+    assert_string_equal(told, "0: --http-token-file: No such file or directory\n");
+}
+
 /* "name: old -> new; " for each, those that need a restart in brackets. */
 static char differences[1024];
 
@@ -417,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_an_address_or_off),
         cmocka_unit_test(test_the_table_is_consistent),
+        cmocka_unit_test(test_options_that_need_each_other),
         cmocka_unit_test(test_a_config_file),
         cmocka_unit_test(test_flags_override_the_file_wherever_they_stand),
         cmocka_unit_test(test_what_editors_leave_in_a_file),
