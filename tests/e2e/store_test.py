@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
-from harness import BUILD, SLOW, World, contains, equal, main, matches, room, wait_for
+from harness import BUILD, SLOW, Skip, World, contains, equal, main, matches, room, wait_for
 
 CONCLAVED = os.path.join(BUILD, "conclaved")
 
@@ -58,6 +59,23 @@ def test_damage_is_found_and_named():
         contains(conclaved("--fsck", "--data", data, code=1), "can't be opened: the file is damaged")
         shutil.rmtree(data)
         world.broker.start()
+
+
+def test_fsck_says_where_it_looked_and_why_it_can_not():
+    with World() as world:
+        data = world.broker.data
+        equal(world.broker.stop(), 0)
+        os.chmod(data, 0o770)
+        contains(conclaved("--fsck", "--data", data, code=1), "nobody else may write to it: chmod 700")
+        os.chmod(data, 0o700)
+        default = os.path.join(world.dir, "data", "conclave-broker")
+        os.makedirs(os.path.dirname(default))
+        os.rename(data, default)
+        for home, code, part in (({"XDG_DATA_HOME": os.path.dirname(default)}, 0, "sound"), ({"HOME": "relative"}, 1, "set HOME or give --data DIR"),
+                                 ({"HOME": world.dir}, 1, "give the directory of a broker or of a backup")):
+            result = subprocess.run([CONCLAVED, "--fsck"], capture_output=True, text=True, timeout=60 * SLOW, env=home, check=False)
+            equal(result.returncode, code, result.stdout + result.stderr)
+            contains(result.stdout + result.stderr, part)
 
 
 # --- Restore ----------------------------------------------------------------------------------
@@ -222,6 +240,51 @@ def test_what_can_not_be_restored_is_refused_and_leaves_nothing():
         world.broker.data = target
         world.broker.start()
         bob.ok("listen", "tea", "--wait", "1")
+
+
+def test_a_restore_that_fails_leaves_the_directory_as_it_was():
+    with World() as world:
+        world.users("alice")
+        directory = backup(world)
+        world.broker.stop()
+        target = os.path.join(world.dir, "target")
+        other = os.path.join(world.dir, "other")
+        os.mkdir(target, 0o700)
+
+        def fails(backup_, part, left):
+            contains(conclaved("--restore", backup_, "--data", target, code=1), part)
+            equal(sorted(set(os.listdir(target)) - {"broker.lock"}), left)
+        # Another broker's key: what is there would be mixed with what is restored.
+        with open(os.open(target + "/broker.key", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(b"no key")
+        fails(directory, "has the key of another broker", ["broker.key"])
+        shutil.copy(os.path.join(directory, "broker.key"), target)
+        damaged = shutil.copytree(directory, other)
+        os.symlink("/etc/passwd", damaged + "/store/000099.sst")
+        fails(damaged, "can't be copied", ["broker.key"])
+        os.remove(damaged + "/store/000099.sst")
+        os.remove(damaged + "/broker.key")
+        fails(damaged, "broker.key: not found", ["broker.key"])
+        with open(target + "/store.restoring", "w", encoding="ascii") as file:
+            file.write("no folder")
+        fails(directory, "can't be removed", ["broker.key", "store.restoring"])
+        os.remove(target + "/store.restoring")
+        conclaved("--restore", directory, "--data", target)  # the key that is there is the backup's own
+
+
+def test_a_backup_on_another_disk():
+    with World() as world:
+        if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(world.dir).st_dev:
+            raise Skip("no other file system at hand")
+        alice, bob = world.users("alice", "bob")
+        room(world, "tea", alice, bob).stop()
+        bob.ok("send", "tea", "kept")
+        disk = tempfile.mkdtemp(prefix="conclave-disk-", dir="/dev/shm")
+        try:
+            restore(world, backup(world, os.path.join(disk, "backup")))
+            fetch(alice, lambda: alice.texts("tea") == ["kept"])
+        finally:
+            shutil.rmtree(disk)
 
 
 if __name__ == "__main__":

@@ -402,9 +402,6 @@ def test_backup_says_what_it_is_told_and_no_more():
             contains(trace("--data", here, "backup", "copy", cwd=here)[0], "copy: 7 files, 1.5 MB. It holds the broker's secret key")
             equal(broker.asked[-1], (BACKUP, [os.path.join(here, "copy")]), "the path is absolute")
             contains(trace("--data", here, "backup", "a\033[2Jcopy", cwd=here)[0], "a?[2Jcopy: 7 files")
-            # The broker is patient with a slow disk: as long as it gives signs of life, so is the tool.
-            answer = [traced([]), traced([]), (OK, [7, 900, ""])]
-            contains(trace("--data", here, "backup", "/copy")[0], "7 files, 900 B")
             answer = [(127, [0, 0, "/\033[2Jcopy: no\nspace é"])]
             equal(said("--data", here, "backup", "/copy", code=1), "conclave-trace: no backup: /?[2Jcopy: no?space ??\n")
             for status, code in ((STORE_FULL, 1), (72, 3)):
@@ -414,6 +411,16 @@ def test_backup_says_what_it_is_told_and_no_more():
             contains(said("--data", here, "backup", "/copy", code=3), "no backup: it does not answer")
         contains(said("--data", here, "backup", "/" + "a" * 2048, code=2), "the path is too long")
         contains(said("--data", os.path.join(here, "none"), "backup", "/copy", code=3), "no running broker")
+
+
+def test_backup_is_patient_as_long_as_the_broker_lives():
+    def slowly(_):
+        for _ in range(3):
+            time.sleep(2.5)
+            yield traced([])
+        yield OK, [7, 900, ""]
+    with folder() as here, PlantedBroker(here, answering(backup=slowly)):
+        contains(trace("--data", here, "backup", "/copy")[0], "7 files, 900 B")
 
 
 # --- perfetto and otlp ------------------------------------------------------------------------

@@ -115,6 +115,69 @@ def test_a_lost_key_can_be_replaced_outside_of_groups_only():
                  "alice is warned of bob's other key")
 
 
+def test_all_of_it_without_the_broker():
+    with World() as world:
+        alice, _ = world.users("alice", "bob")
+        room(world, "tea", alice).stop()
+        equal(world.broker.stop(), 0)
+        matches(user(world, "add", "carol", "--valid-hours", "2"), r"^[A-Za-z0-9_-]{32}\n")
+        equal(user(world, "disable", "bob"), "bob is disabled\n")
+        rows = {row["name"]: row for row in map(json.loads, user(world, "list", "--json").splitlines())}
+        equal({name: (row["state"], row["groups"]) for name, row in rows.items()},
+              {"alice": ("active", 1), "bob": ("disabled", 0), "carol": ("invited", 0)})
+        matches(user(world, "list"), r"(?m)^carol +invited +until 20")
+        contains(user(world, "add", "alice", code=1), "the name is taken")
+        contains(user(world, "enable", "nobody", code=1), "no such user")
+        contains(user(world, "reset", "alice", code=1), "the key of a member can't be replaced")
+        invites = {name: invite_of(world, name, verb) for name, verb in (("bob", "reset"), ("carol", "add"))}
+        world.broker.start()
+        for name, invite in invites.items():
+            again = newcomer(world, name)
+            again.home += "-2"
+            register(again, "--invite", invite)
+
+
+def test_where_no_account_can_be_reached():
+    with World() as world:
+        world.users("alice")
+        data = world.broker.data
+
+        def fails(*parts, **env):
+            env = {"LC_ALL": "C.UTF-8", "HOME": world.dir, **env}
+            args = [CONCLAVED, "user", "list", *(["--data", world.broker.data] if world.broker.data else [])]
+            result = subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30 * SLOW, env=env, check=False)
+            equal(result.returncode, 1, result.stdout + result.stderr)
+            for part in parts:
+                contains(result.stderr, part)
+        os.rename(os.path.join(data, "operator.sock"), os.path.join(data, "elsewhere"))
+        fails(f"the broker (pid {world.broker.process.pid}) can't be reached")
+        os.rename(os.path.join(data, "elsewhere"), os.path.join(data, "operator.sock"))
+        equal(world.broker.stop(), 0)
+        with open(data + "/store/CURRENT", "r+", encoding="ascii") as file:
+            whole = file.read()
+            file.seek(0)
+            file.write("GARBAGE")
+        fails("store", "the file is damaged")
+        with open(data + "/store/CURRENT", "w", encoding="ascii") as file:
+            file.write(whole)
+        os.chmod(data, 0o777)
+        fails(data, "private")
+        os.chmod(data, 0o700)
+        world.broker.data = os.path.join(world.dir, "none")
+        fails("no data directory there: give --data DIR")
+        assert not os.path.exists(world.broker.data), "asking makes nothing"
+        os.mkdir(world.broker.data, 0o700)
+        fails("store", "start the broker once")
+        world.broker.data = None
+        fails("no data directory there", HOME="")
+        fails("no data directory there")
+        os.makedirs(os.path.join(world.dir, ".local/share"))
+        os.rename(data, os.path.join(world.dir, ".local/share/conclave-broker"))
+        contains(subprocess.run([CONCLAVED, "user", "list"], capture_output=True, text=True, env={"HOME": world.dir}, timeout=30 * SLOW,
+                                check=True).stdout, "alice")
+        world.broker.data = data
+
+
 def test_wrong_usage():
     with World() as world:
         for args in ((), ("add",), ("frobnicate",), ("add", "Not A Name"), ("add", "bob", "--valid-hours", "0"), ("list", "--bogus")):

@@ -3,6 +3,7 @@
 #include "broker/backup/backup.h"
 #include "broker/files/folder.h"
 #include "broker/files/key_file.h"
+#include "broker/store/store_memory.h"
 #include "broker/store/store_rocksdb.h"
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -295,6 +297,46 @@ static void a_damaged_description_is_refused(void **state)
     }
 }
 
+static void another_one_into_the_same_directory_is_left_alone(void **state)
+{
+    (void)state;
+    run("mkdir", below("copy.partial"));
+    int other = open(below("copy.partial"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+    refused(below("copy"), STATUS_CONFLICT, "another backup into");
+    assert_true(is_there(below("copy.partial")));
+    close(other);
+    assert_int_equal(backup_make(&source, below("copy"), &report), STATUS_OK);
+}
+
+static void what_stands_in_the_partial_folders_place_is_left_alone(void **state)
+{
+    (void)state;
+    run("touch", below("copy.partial"));
+    refused(below("copy"), STATUS_IO_ERROR, "can't be opened: Not a directory");
+    run("rm", below("copy.partial"));
+    run("mkdir", below("other"));
+    assert_int_equal(symlink("other", below("copy.partial")), 0); /* not followed */
+    refused(below("copy"), STATUS_IO_ERROR, "can't be opened");
+    assert_true(is_there(below("other")) && is_there(below("copy.partial")));
+}
+
+static void a_store_that_can_not_be_copied_leaves_nothing(void **state)
+{
+    (void)state;
+    store_t *memory = store_memory_new();
+    backup_source_t planted = source;
+    planted.store = memory; /* it has no checkpoints */
+    assert_int_equal(backup_make(&planted, below("copy"), &report), STATUS_INVALID);
+    assert_non_null(strstr(report.problem, "checkpoint failed"));
+    planted = source;
+    planted.data_fd = -1;
+    assert_int_equal(backup_make(&planted, below("copy"), &report), STATUS_IO_ERROR);
+    assert_non_null(strstr(report.problem, "can't be asked"));
+    store_destroy(&memory);
+    assert_false(is_there(below("copy")) || is_there(below("copy.partial")));
+}
+
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -308,6 +350,9 @@ int main(void)
         PLACED(what_an_interrupted_one_left_is_removed),
         PLACED(runs_in_a_thread_of_its_own),
         PLACED(a_damaged_description_is_refused),
+        PLACED(another_one_into_the_same_directory_is_left_alone),
+        PLACED(what_stands_in_the_partial_folders_place_is_left_alone),
+        PLACED(a_store_that_can_not_be_copied_leaves_nothing),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests_name("backup", tests, NULL, NULL);
 }

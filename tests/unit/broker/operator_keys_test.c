@@ -26,7 +26,8 @@ static int setup(void **state)
     assert_non_null(mkdtemp(root));
     root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     memset(mine, 0x5a, sizeof mine);
-    memset(other, 0xa5, sizeof other);
+    memset(other, 0x5a, sizeof other);
+    other[KEY_BYTES - 1] ^= 1;
     key_to_text(mine_text, mine);
     key_to_text(other_text, other);
     return 0;
