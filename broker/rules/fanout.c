@@ -181,16 +181,17 @@ static bool push_chunk(rules_t *self, member_t *member, const chunk_t *chunk)
 static void push_to_member(rules_t *self, member_t *member, size_t *pushed, size_t *dropped)
 {
     const group_t *group = member->group;
+    bool is_pushed = false;
     if (!member->listening || !member->user->sessions[PURPOSE_EVENTS])
         return;
     for (size_t i = 0; i < group->chunk_count && member->listening; i++) {
         const chunk_t *chunk = &group->chunks[i];
         if (chunk->first + chunk->count - 1 <= member->pushed_to)
             continue; /* a poll of this turn has taken it already */
-        member->listening = push_chunk(self, member, chunk);
+        member->listening = is_pushed = push_chunk(self, member, chunk);
     }
     if (member->listening) {
-        ++*pushed;
+        *pushed += is_pushed;
         return;
     }
     ++*dropped;

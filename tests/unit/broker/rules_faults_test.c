@@ -221,6 +221,57 @@ static void a_listener_hears_every_step(void **state)
     assert_int_equal(steps[TRACE_SESSION_ENDED], 0); /* the listener may have gone by then */
 }
 
+typedef struct {
+    size_t pushed;
+    size_t fetched;
+    uint64_t fanned_out; /* to so many members */
+} deliveries_t;
+
+static void count_deliveries(void *context, const trace_record_t *record)
+{
+    deliveries_t *self = context;
+    self->pushed += record->step == TRACE_PUSHED;
+    self->fetched += record->step == TRACE_FETCHED;
+    if (record->step == TRACE_FANNED_OUT)
+        self->fanned_out = record->count;
+}
+
+/* Who asked in the same turn has it by that: it was pushed to the others only. */
+static void what_a_poll_of_the_turn_took_was_not_pushed(void **state)
+{
+    setting_t *self = *state;
+    deliveries_t deliveries = {0};
+    self->world->config.listen = count_deliveries;
+    self->world->config.listen_context = &deliveries;
+    world_restart(self->world);
+    uint64_t head;
+    person_login_both(&self->alice);
+    assert_int_equal(room_poll_state(&self->room, &self->alice.events, 0, &head, NULL), STATUS_OK);
+    assert_int_equal(room_poll_state(&self->room, &self->alice.events, head, &head, NULL), STATUS_OK);
+    deliveries = (deliveries_t){0};
+    assert_int_equal(room_send(&self->room, &self->alice, 0, NULL), STATUS_OK);
+    assert_int_equal(deliveries.pushed, 1);
+    assert_int_equal(deliveries.fanned_out, 1);
+
+    cursor_record_t cursor = {.cursor = head + 1};
+    buffer_t sealed = sealed_bytes(self->room.epoch, room_find(&self->room, &self->alice)->leaf, 1, 1, 100);
+    send_request_t send = {.sealed = buffer_view(&sealed)};
+    memcpy(send.group, self->room.group, GROUP_ID_BYTES);
+    memcpy(cursor.group, self->room.group, GROUP_ID_BYTES);
+    const poll_messages_request_t poll = {.cursors = {&cursor, 1}, .budget_bytes = POLL_BUDGET_MAX_BYTES};
+    deliveries = (deliveries_t){.fanned_out = 99};
+    world_begin(self->world);
+    link_send(&self->alice.events, VERB_send, &send);
+    link_send(&self->alice.events, VERB_poll_messages, &poll);
+    assert_int_equal(world_finish(self->world), STATUS_OK);
+    buffer_free(&sealed);
+    assert_int_equal(deliveries.fetched, 1);
+    assert_int_equal(deliveries.pushed, 0);
+    assert_int_equal(deliveries.fanned_out, 0);
+    self->world->config.listen = NULL;
+    world_restart(self->world);
+}
+
 static void a_newer_store_is_refused(void **state)
 {
     setting_t *self = *state;
@@ -247,6 +298,7 @@ int main(void)
         TEST(reads_before_the_first_write_of_a_full_turn_are_answered),
         TEST(nothing_new_needs_no_write),
         TEST(a_listener_hears_every_step),
+        TEST(what_a_poll_of_the_turn_took_was_not_pushed),
         TEST(a_newer_store_is_refused),
 #undef TEST
     };
