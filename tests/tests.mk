@@ -72,7 +72,7 @@ tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open $(AUDIT
 SEEDS ?= 1000
 # Both cores are used.
 SIMULATIONS := '$(BUILD)/simulate --tap 500' '$(BUILD)/simulate --tap 500 501' '$(BUILD)/simulate --self-test'
-SLOW_E2E := tests/interop/lying_broker_test.py tests/interop/misbehaving_test.py tests/e2e/trace_test.py tests/e2e/home_test.py
+SLOW_E2E := tests/interop/lying_broker_test.py tests/interop/misbehaving_test.py tests/e2e/tracer_test.py tests/e2e/trace_test.py tests/e2e/home_test.py
 E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*_test.py))
 
 .PHONY: test test-unit test-quick test-san test-tsan layering simulate soak
