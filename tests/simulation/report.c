@@ -46,10 +46,32 @@ static void print_work(const tally_t *total)
     putchar('\n');
 }
 
+static void print_around(const char *whose, uint64_t writes, uint64_t before, uint64_t after)
+{
+    double hundredth = writes ? (double)writes / 100 : 1;
+    printf(" %s %llu, crashes before one %llu (%.1f %%), after one %llu (%.1f %%)", whose,
+           (unsigned long long)writes, (unsigned long long)before, (double)before / hundredth,
+           (unsigned long long)after, (double)after / hundredth);
+}
+
+/* What is durable, and how often somebody crashed right before or after it. */
+static void print_writes(const tally_t *total)
+{
+    const uint64_t *faults = total->injected;
+    printf("writes:");
+    print_around("of clients", total->writes, faults[FAULT_crash_before],
+                 faults[FAULT_crash_after]);
+    printf(",\n   ");
+    print_around("of the broker", total->broker_writes, faults[FAULT_broker_crash_before],
+                 faults[FAULT_broker_crash_after]);
+    putchar('\n');
+}
+
 void report_print(const report_t *self)
 {
     print_speed(self);
     print_work(&self->total);
+    print_writes(&self->total);
     size_t column = 7;
     printf("faults:");
     for (unsigned i = 0; i < FAULT_COUNT; i++)

@@ -22,6 +22,7 @@ typedef enum {
 typedef struct {
     uint64_t steps, turns, simulated_ms;
     uint64_t clients, crashes, restarts;
+    uint64_t writes, broker_writes; /* durable ones: crash_before and crash_after lie around them */
     uint64_t texts, lines, late_lines, refusals;
     uint64_t lies[LIE_COUNT];
     uint64_t injected[FAULT_COUNT];

@@ -108,10 +108,11 @@ static status_t write_units(world_t *self, bool *crashes)
 {
     const store_unit_t *units = NULL;
     size_t count = rules_prepare(self->rules, &units);
-    *crashes = count && world_fault(self, FAULT_broker_crash_before);
-    if (*crashes)
-        return STATUS_STORE_FAILED;
-    status_t status = count ? write_faulty(self, units, count) : STATUS_OK;
+    self->tally.broker_writes += count != 0;
+    *crashes = world_fault(self, count ? FAULT_broker_crash_before : FAULT_broker_crash_idle);
+    if (*crashes || !count)
+        return *crashes ? STATUS_STORE_FAILED : STATUS_OK;
+    status_t status = write_faulty(self, units, count);
     *crashes = world_fault(self, FAULT_broker_crash_after);
     return status;
 }

@@ -94,12 +94,14 @@ static bool apply(world_t *self, size_t client, unsigned side, effects_t *effect
  * on the way. */
 static bool carry_out(world_t *self, size_t client, unsigned side, effects_t *effects)
 {
-    if (world_fault(self, FAULT_crash_before))
+    bool writes = effects->writes.count != 0;
+    self->tally.writes += writes;
+    if (world_fault(self, writes ? FAULT_crash_before : FAULT_crash_idle))
         return false;
     if (effects->fatal)
         world_fail(self, "c%zu side %u can't go on: %s %s", client, side,
                    status_name(effects->fatal), effects->fatal_reason);
-    if (!apply(self, client, side, effects) || world_fault(self, FAULT_crash_after))
+    if (!apply(self, client, side, effects) || (writes && world_fault(self, FAULT_crash_after)))
         return false;
     if (effects->link == LINK_OPEN)
         world_link_open(self, client, side);

@@ -93,5 +93,6 @@ void world_trace_broker(world_t *self, const trace_record_t *record)
         world_trace(self, "broker", "%s has event %llu", record->group.text,
                     (unsigned long long)record->sequence);
     else if (record->step == TRACE_STORE_FAILED)
-        world_trace(self, "broker", "can't store: %s", status_name(status_from_code(record->status)));
+        world_trace(self, "broker", "can't store: %s",
+                    status_name(status_from_code(record->status)));
 }
