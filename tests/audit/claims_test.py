@@ -83,7 +83,7 @@ def test_the_mutants_own_files_name_a_check_of_their_row():
             named = [path for path in names(tests)]
             if program == "simulate" and not any(path.startswith("tests/simulation/") for path in named):
                 strays.append(f"{mutant}: {program}")
-            elif program != "simulate" and program + ".c" not in named:
+            elif program != "simulate" and (program + ".c" if "/" in program else "tests/" + program) not in named:
                 strays.append(f"{mutant}: {program}")
     equal(strays, [], "mutants caught elsewhere than their row says")
 

@@ -5,7 +5,8 @@
 #include "proto/limits.h"
 #include "tests/simulation/play.h"
 
-#define AWAY_MS 300000 /* at most, times the pace */
+#define AWAY_MS       300000 /* at most, times the pace */
+#define LAST_WORDS_MS 400
 
 static void ask(play_t *play, const deed_t *deed, local_verb_t verb, const void *body)
 {
@@ -28,6 +29,15 @@ static void action_leave(play_t *play, const deed_t *deed)
     local_leave_request_t request = {.name = play_group_name(deed->group)};
     play_take_loot(play, deed->client, &request.name);
     ask(play, deed, LOCAL_VERB_leave, &request);
+}
+
+/* A text that is overtaken by its sender's leave, or just isn't. */
+static void action_last_words(play_t *play, const deed_t *deed)
+{
+    world_dawdle(play->world, deed->client, deed->argument % LAST_WORDS_MS);
+    play_send(play, deed->client, deed->group, false);
+    world_dawdle(play->world, deed->client, 0);
+    action_leave(play, deed);
 }
 
 static void action_create(play_t *play, const deed_t *deed)

@@ -156,6 +156,9 @@ static void observe_member(agreement_t *self, world_t *world, lineage_t *lineage
         const lineage_epoch_t *truth = lineage_epoch(lineage, world, group->id, epoch);
         if (truth)
             check_known(world, truth, client, group);
+        else if (!lineage_has_commit(lineage, group->id, epoch))
+            world_fail(world, "c%zu is in epoch %llu, to which no commit of the log leads", client,
+                       (unsigned long long)epoch);
         if (!is_new(self, world, client, SIDE_MEMBER, group->id, epoch))
             continue;
         agreed_t held = held_by_member(client, group->keys);

@@ -122,6 +122,11 @@ static void undo(void)
         attacker_step_undone(attacker);
 }
 
+void intercept_forget(void)
+{
+    undo();
+}
+
 /* A step is durable. */
 status_t __real_vault_apply(vault_t *self, const writes_t *writes);
 status_t __wrap_vault_apply(vault_t *self, const writes_t *writes);

@@ -7,5 +7,7 @@
 
 /* NULL: none. Borrowed. */
 void intercept_for(attacker_t *of);
+/* What was sealed since the last step counts as never sealed. */
+void intercept_forget(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The lies: in two of four seeds in single messages, one per message at most; else a log with other
- * numbers for some, or a store that is set back. */
+/* The lies: in two of five seeds in single messages, one per message at most, in one in what it
+ * made together with a member; else a log with other numbers for some, or a store that is set back.
+ */
 #include "tests/simulation/liar.h"
 
 #include <stdlib.h>
@@ -8,11 +9,12 @@
 
 #include "proto/memory.h"
 #include "proto/message.h"
+#include "tests/simulation/forge.h"
 #include "tests/simulation/renumber.h"
 
 #define KEPT_MAX 64
 
-typedef enum { ALTERS_FRAMES, ALTERS_FRAMES_TOO, RENUMBERS, SETS_BACK, MANNERS } manner_t;
+typedef enum { ALTERS_FRAMES, ALTERS_FRAMES_TOO, RENUMBERS, SETS_BACK, FORGES, MANNERS } manner_t;
 
 /* Something handed out before, to be told again. */
 typedef struct {
@@ -91,14 +93,80 @@ static bool tells(liar_t *self, lie_t lie)
     return true;
 }
 
+/* A leave and its leaver's words before it, if there are such. */
+static size_t last_words(const event_record_t *events, size_t at, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++)
+        if (events[i + 1].kind == EVENT_LEAVE && events[i].kind == EVENT_MESSAGE &&
+            name_equal(&events[i].sender, &events[i + 1].sender))
+            return i;
+    return at;
+}
+
 static bool swap_with_next(event_record_t *events, size_t at, size_t count)
 {
+    at = last_words(events, at, count);
     if (at + 1 == count)
         return false;
-    bytes_t payload = events[at].payload;
-    events[at].payload = events[at + 1].payload;
-    events[at + 1].payload = payload;
+    event_record_t first = events[at], second = events[at + 1];
+    events[at].kind = second.kind;
+    events[at].sender = second.sender;
+    events[at].payload = second.payload;
+    events[at + 1].kind = first.kind;
+    events[at + 1].sender = first.sender;
+    events[at + 1].payload = first.payload;
     return true;
+}
+
+/* In the place of all that would come next for the client. */
+static bool forge_event(liar_t *self, size_t client, event_record_t **events, size_t *count)
+{
+    static event_record_t event;
+    bool is_commit = draw(self, 2);
+    event = (event_record_t){.kind = is_commit ? EVENT_COMMIT : EVENT_MESSAGE};
+    buffer_clear(&self->altered);
+    if (!forge_place(self->world, &self->chance, client, event.group, &event.sequence))
+        return false;
+    bool is_made = is_commit ? forge_commit(self->world, &self->chance, client, event.group,
+                                            &event.sender, &self->altered)
+                             : forge_message(self->world, &self->chance, client, event.group,
+                                             &event.sender, &self->altered);
+    if (!is_made)
+        return false;
+    event.payload = buffer_view(&self->altered);
+    *events = &event;
+    *count = 1;
+    return tells(self, is_commit ? LIE_forge_commit : LIE_forge_message);
+}
+
+/* Another one who leaves, by a word that isn't its own. */
+static bool forge_pending(liar_t *self, size_t client, poll_leaves_reply_t *body)
+{
+    static pending_leave_record_t leave;
+    leave = (pending_leave_record_t){0};
+    buffer_clear(&self->altered);
+    if (!forge_place(self->world, &self->chance, client, leave.group, &leave.sequence) ||
+        !forge_leave(self->world, &self->chance, leave.group, &leave.name, &self->altered))
+        return false;
+    leave.statement = buffer_view(&self->altered);
+    body->leaves.items = &leave;
+    body->leaves.count = 1;
+    return tells(self, LIE_forge_leave);
+}
+
+static bool forge(liar_t *self, size_t client, message_t *message)
+{
+    bool is_push = message->kind == MESSAGE_PUSH;
+    events_push_t *push = &message->body.events_push;
+    poll_messages_reply_t *poll = &message->body.poll_messages_reply;
+    if (is_push && message->verb == VERB_events)
+        return forge_event(self, client, &push->events.items, &push->events.count);
+    if (is_push || message->status)
+        return false;
+    if (message->verb == VERB_poll_messages)
+        return forge_event(self, client, &poll->events.items, &poll->events.count);
+    return message->verb == VERB_poll_leaves &&
+           forge_pending(self, client, &message->body.poll_leaves_reply);
 }
 
 static bool lie_about_events(liar_t *self, event_record_t *events, size_t *count)
@@ -257,14 +325,15 @@ static bool lie_about(liar_t *self, message_t *message)
 /* The whole frame anew, since a message can't be replaced in its place. */
 static bool lie(void *context, size_t client, bytes_t frame, buffer_t *out)
 {
-    (void)client;
     liar_t *self = context;
     bool has_lied = false;
     for (;;) {
         message_t message = {0};
         status_t status = message_read(&message, &frame, 1u << MESSAGE_REPLY | 1u << MESSAGE_PUSH);
         if (!status && chance_hits(&self->chance, self->per_10000))
-            has_lied = lie_about(self, &message) || has_lied;
+            has_lied = (self->manner == FORGES ? forge(self, client, &message)
+                                               : lie_about(self, &message)) ||
+                       has_lied;
         if (!status && message.kind == MESSAGE_PUSH)
             message_write_push(out, message.verb, message.id, &message.body);
         else if (!status)
@@ -295,6 +364,8 @@ liar_t *liar_new(world_t *world, size_t deeds)
     static const unsigned rates[] = {300, 1500, 4000};
     self->per_10000 = rates[draw(self, 3)];
     self->manner = (manner_t)(world->options.seed / LIARS_EVERY % MANNERS);
+    if (self->manner == FORGES)
+        self->per_10000 = 5000;
     world->lie_context = self;
     if (self->manner == RENUMBERS) {
         renumber_init(&self->renumber, world, world->options.seed);

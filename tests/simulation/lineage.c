@@ -130,6 +130,12 @@ const lineage_epoch_t *lineage_epoch(lineage_t *self, const world_t *world, cons
     return &group->epochs[number];
 }
 
+bool lineage_has_commit(lineage_t *self, const uint8_t *id, uint64_t number)
+{
+    const lineage_group_t *group = find_group(self, id);
+    return group && number < group->epoch_count && group->epochs[number].is_recorded;
+}
+
 const roster_member_t *lineage_member(const lineage_epoch_t *epoch, uint32_t leaf)
 {
     for (size_t i = 0; i < epoch->member_count; i++)

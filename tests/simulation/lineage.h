@@ -34,6 +34,8 @@ void lineage_update(lineage_t *self, world_t *world);
 /* NULL as long as a commit up to this epoch was not handed out. Lives until the next update. */
 const lineage_epoch_t *lineage_epoch(lineage_t *self, const world_t *world, const uint8_t *group,
                                      uint64_t epoch);
+/* Whether the commit that starts this epoch was handed out. */
+bool lineage_has_commit(lineage_t *self, const uint8_t *group, uint64_t epoch);
 /* NULL if the leaf is free. */
 const roster_member_t *lineage_member(const lineage_epoch_t *epoch, uint32_t leaf);
 bool lineage_has(const lineage_epoch_t *epoch, const name_t *name);

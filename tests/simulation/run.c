@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/core/member.h"
+#include "tests/simulation/fence.h"
 #include "tests/simulation/invariants.h"
 #include "tests/simulation/liar.h"
 #include "tests/simulation/seed_options.h"
@@ -80,6 +81,8 @@ static void judge_all(play_t *play, invariants_t *invariants, const liar_t *liar
         check_everything(play);
     if (!play->world->failure[0])
         check_store(play->world);
+    if (!play->world->failure[0])
+        check_fence(play->world);
     if (!play->world->failure[0])
         check_secrecy(play);
     if (!play->world->failure[0])

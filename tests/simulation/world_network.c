@@ -93,6 +93,11 @@ void world_link_open(world_t *self, size_t client, unsigned side)
     link_event(self, client, side, LINK_CONNECTED, 1);
 }
 
+void world_dawdle(world_t *self, size_t client, uint64_t late_ms)
+{
+    self->nodes[client].links[SIDE_MEMBER].late_ms = late_ms;
+}
+
 /* When a frame arrives; 0 if never. Frames of a connection keep their order unless chance has it
  * otherwise. */
 static uint64_t arrival(world_t *self, size_t client, unsigned side, unsigned direction,
@@ -107,6 +112,8 @@ static uint64_t arrival(world_t *self, size_t client, unsigned side, unsigned di
         at += world_fault_below(self, FAULT_delay, DELAY_MS);
     if (world_fault(self, FAULT_reorder))
         return at;
+    if (direction == 0 && link->late_ms)
+        return at + link->late_ms;
     if (at < link->last_at[direction])
         at = link->last_at[direction];
     link->last_at[direction] = at;
