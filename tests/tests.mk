@@ -108,7 +108,7 @@ test-tsan:
 	@# libzmq and RocksDB are not instrumented: what happens inside them is not ours to judge.
 	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter $(foreach name,$(WITH_THREADS),%/$(name)_test),$(UNIT)) \
 		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)' '/usr/bin/python3 tests/e2e/trace_test.py $(BUILD)' \
-		'/usr/bin/python3 tests/e2e/http_test.py $(BUILD) $(HTTP_TSAN)'
+		'/usr/bin/python3 tests/e2e/trace_kinds_test.py $(BUILD)' '/usr/bin/python3 tests/e2e/http_test.py $(BUILD) $(HTTP_TSAN)'
 # Under valgrind's memcheck, without sanitizers. What is not, and why:
 #   keys_property, keys_attack, keys_large    minutes of random groups and of groups of 100,000, made of what the others do once
 #   router, vault_crash    clients' patience and a killed writer go by the wall clock
