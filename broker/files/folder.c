@@ -125,8 +125,8 @@ static ssize_t copy_through_memory(int from, int to)
 static ssize_t copy_part(int from, int to)
 {
     ssize_t copied = copy_file_range(from, NULL, to, NULL, COPY_BYTES, 0);
-    bool can_not = copied < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP ||
-                                  errno == ENOSYS);
+    bool can_not =
+        copied < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS);
     return can_not ? copy_through_memory(from, to) : copied;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Folders copied, synced and removed: within a file system and between two, and what is no plain file in them. */
+/* Folders copied, synced and removed: within a file system and between two, and what is no plain
+ * file in them. */
 #include "broker/files/folder.h"
 
 #include <errno.h>
@@ -39,7 +40,8 @@ static int setup(void **state)
     snprintf(root, sizeof root, "/tmp/conclave-folder-XXXXXX");
     assert_non_null(mkdtemp(root));
     root_fd = open_dir(root);
-    run("mkdir from && printf one >from/1.sst && head -c 200000 /dev/urandom >from/2.sst && : >from/empty");
+    run("mkdir from && printf one >from/1.sst && head -c 200000 /dev/urandom >from/2.sst && : "
+        ">from/empty");
     return 0;
 }
 
@@ -57,9 +59,11 @@ static void copies_all_but_what_rocksdb_writes_for_itself(void **state)
     (void)state;
     struct stat found;
     folder_size_t size;
-    run("printf diary >from/LOG && printf old >from/LOG.old.17 && : >from/LOCK && chmod 644 from/1.sst");
+    run("printf diary >from/LOG && printf old >from/LOG.old.17 && : >from/LOCK && chmod 644 "
+        "from/1.sst");
     assert_int_equal(folder_copy(root_fd, "from", root_fd, "to"), STATUS_OK);
-    run("cmp from/1.sst to/1.sst && cmp from/2.sst to/2.sst && test \"$(ls to | tr '\\n' ' ')\" = '1.sst 2.sst empty '");
+    run("cmp from/1.sst to/1.sst && cmp from/2.sst to/2.sst && test \"$(ls to | tr '\\n' ' ')\" = "
+        "'1.sst 2.sst empty '");
     assert_int_equal(fstatat(root_fd, "to", &found, 0), 0);
     assert_int_equal(found.st_mode & 0777, 0700);
     assert_int_equal(fstatat(root_fd, "to/1.sst", &found, 0), 0);
@@ -150,7 +154,8 @@ static void a_copy_that_can_not_be_written_is_told(void **state)
 static void removes_whatever_is_below_and_follows_nothing(void **state)
 {
     (void)state;
-    run("mkdir -p from/a/b/c kept && : >from/a/b/c/d && mkfifo from/a/fifo && : >kept/file && ln -s ../kept from/link");
+    run("mkdir -p from/a/b/c kept && : >from/a/b/c/d && mkfifo from/a/fifo && : >kept/file && ln "
+        "-s ../kept from/link");
     assert_int_equal(folder_remove(root_fd, "from"), STATUS_OK);
     run("test ! -e from && test -e kept/file");
 }

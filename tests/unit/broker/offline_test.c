@@ -100,7 +100,8 @@ static status_t run(command_fn *command, const char *data, const char *restore)
 static void make_backup(void)
 {
     atomic_uint_fast64_t reserve = 0;
-    const backup_source_t source = {.store = store, .data_fd = dir.fd, .software = "it", .reserve_bytes = &reserve};
+    const backup_source_t source = {
+        .store = store, .data_fd = dir.fd, .software = "it", .reserve_bytes = &reserve};
     backup_report_t report;
     char path[128];
     path_of(path, "backup");
@@ -113,7 +114,8 @@ static void a_record_that_no_broker_wrote_is_found_and_named(void **state)
     plant("?nobody", "record");
     end_broker();
     assert_int_equal(run(offline_fsck, "data", NULL), STATUS_DAMAGED_FILE);
-    assert_non_null(strstr(said, "problem  3f6e6f626f6479: no record of this version has such a key\n"));
+    assert_non_null(
+        strstr(said, "problem  3f6e6f626f6479: no record of this version has such a key\n"));
     assert_non_null(strstr(said, "1 problems\ndamaged\n"));
 }
 

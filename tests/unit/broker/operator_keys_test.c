@@ -73,7 +73,9 @@ static status_t found_in(const char *pattern)
 static void a_key_may_stand_on_any_line(void **state)
 {
     (void)state;
-    static const char *const files[] = {"M\n", "M", "O\nM\n", "O\n\n# mine:\nM", "M laptop of bob\nO\n", "M\tlaptop\r\nO\r\n", "M\r"};
+    static const char *const files[] = {
+        "M\n", "M", "O\nM\n", "O\n\n# mine:\nM", "M laptop of bob\nO\n", "M\tlaptop\r\nO\r\n",
+        "M\r"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         assert_int_equal(found_in(files[i]), STATUS_OK);
     }
@@ -82,7 +84,8 @@ static void a_key_may_stand_on_any_line(void **state)
 static void what_is_no_line_of_the_key_lets_nobody_in(void **state)
 {
     (void)state;
-    static const char *const files[] = {"", "\n", "O\n", "#M\n", "# M\n", " M\n", "Mx\n", "xM\n", "OM\n", "M=\n"};
+    static const char *const files[] = {"",     "\n",   "O\n",  "#M\n", "# M\n",
+                                        " M\n", "Mx\n", "xM\n", "OM\n", "M=\n"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         assert_int_equal(found_in(files[i]), STATUS_NOT_FOUND);
     }

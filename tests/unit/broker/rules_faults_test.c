@@ -247,18 +247,21 @@ static void what_a_poll_of_the_turn_took_was_not_pushed(void **state)
     uint64_t head;
     person_login_both(&self->alice);
     assert_int_equal(room_poll_state(&self->room, &self->alice.events, 0, &head, NULL), STATUS_OK);
-    assert_int_equal(room_poll_state(&self->room, &self->alice.events, head, &head, NULL), STATUS_OK);
+    assert_int_equal(room_poll_state(&self->room, &self->alice.events, head, &head, NULL),
+                     STATUS_OK);
     deliveries = (deliveries_t){0};
     assert_int_equal(room_send(&self->room, &self->alice, 0, NULL), STATUS_OK);
     assert_int_equal(deliveries.pushed, 1);
     assert_int_equal(deliveries.fanned_out, 1);
 
     cursor_record_t cursor = {.cursor = head + 1};
-    buffer_t sealed = sealed_bytes(self->room.epoch, room_find(&self->room, &self->alice)->leaf, 1, 1, 100);
+    buffer_t sealed =
+        sealed_bytes(self->room.epoch, room_find(&self->room, &self->alice)->leaf, 1, 1, 100);
     send_request_t send = {.sealed = buffer_view(&sealed)};
     memcpy(send.group, self->room.group, GROUP_ID_BYTES);
     memcpy(cursor.group, self->room.group, GROUP_ID_BYTES);
-    const poll_messages_request_t poll = {.cursors = {&cursor, 1}, .budget_bytes = POLL_BUDGET_MAX_BYTES};
+    const poll_messages_request_t poll = {.cursors = {&cursor, 1},
+                                          .budget_bytes = POLL_BUDGET_MAX_BYTES};
     deliveries = (deliveries_t){.fanned_out = 99};
     world_begin(self->world);
     link_send(&self->alice.events, VERB_send, &send);

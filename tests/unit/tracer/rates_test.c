@@ -20,7 +20,8 @@ static int setup(void **state)
 
 static trace_record_t step_of(trace_step_t step, uint64_t turn, uint64_t time_us)
 {
-    return (trace_record_t){.step = step, .turn = turn, .time_us = time_us, .sequence = 1, .count = 1};
+    return (trace_record_t){
+        .step = step, .turn = turn, .time_us = time_us, .sequence = 1, .count = 1};
 }
 
 static void add(trace_step_t step, uint64_t turn, uint64_t time_us)
@@ -76,7 +77,8 @@ static void a_stored_request_is_answered_when_its_batch_is_on_disk(void **state)
     add(TRACE_STORED, 5, 103);
     assert_int_equal(rates.answers.total, 1);
     assert_int_equal(durations_at(&rates.answers, 1), 3);
-    assert_int_equal(rates.open_count, 1); /* that of the next batch waits on, also into the next stretch */
+    assert_int_equal(rates.open_count,
+                     1); /* that of the next batch waits on, also into the next stretch */
     rates_restart(&rates);
     assert_int_equal(rates.answers.total, 0);
     add(TRACE_STORED, 6, 202);
