@@ -145,7 +145,7 @@ def test_a_forged_commit_is_told_once_and_the_true_one_still_counts():
     with tea("bob", "carol") as (world, liar, alice, bob, carol):
         carol.ok("leave", "tea")
         wait_for(lambda: liar.named("tea").log[-1][0] == COMMIT, 20, "the key is new")
-        liar.view = lambda user, group, log: log[:-1] + [(COMMIT, "alice", log[-1][2][:-1] + b"\0")] if user == "bob" else log
+        liar.view = lambda user, group, log: log[:-1] + [(COMMIT, "alice", log[-1][2][:-1] + bytes([log[-1][2][-1] ^ 1]))] if user == "bob" else log
         for _ in range(4):
             read(bob)
         equal(len(notices(bob, "undecryptable")), 1)
