@@ -193,11 +193,25 @@ static status_t find_quota(broker_t *self)
     return STATUS_TOO_MANY;
 }
 
+static void tell_trace_loss(void *context, const char *who, uint64_t lost, bool has_left)
+{
+    const broker_t *self = context;
+    if (has_left) {
+        LOG(self->log, LEVEL_WARN, log_event("trace_listener_lost_steps"), log_text("who", who),
+            log_count("steps", lost), log_text("text", "it has left"));
+    } else {
+        LOG(self->log, LEVEL_WARN, log_event("trace_listener_too_slow"), log_text("who", who),
+            log_text("text", "it does not take steps as fast as they come, and loses some; nobody "
+                             "waits for it"));
+    }
+}
+
 static status_t open_trace(broker_t *self)
 {
     self->trace = trace_hub_new(self->options->trace_history);
     self->calls = router_calls_new();
     if (self->trace && self->calls) {
+        trace_hub_on_loss(self->trace, tell_trace_loss, self);
         return STATUS_OK;
     }
     LOG(self->log, LEVEL_ERROR, log_event("trace_failed"), log_errno("cause", errno));
@@ -258,6 +272,7 @@ static status_t open_http(broker_t *self)
                                     .token_file = self->options->http_token_file,
                                     .log = self->log,
                                     .numbers = {.counters = &self->counters,
+                                                .operator_counters = self->operator_counters,
                                                 .times = &self->times,
                                                 .trace = self->trace,
                                                 .calls = self->calls,
@@ -426,6 +441,7 @@ static status_t serve(broker_t *self)
                                       .rules = self->rules,
                                       .store = self->store,
                                       .counters = &self->counters,
+                                      .operator_counters = self->operator_counters,
                                       .log = self->log,
                                       .times = &self->times,
                                       .trace = self->trace,

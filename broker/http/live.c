@@ -289,7 +289,7 @@ static bool begin_listening(live_t *self, uint64_t now_ms)
 {
     static const trace_filter_t everything;
     if (!self->listener && self->numbers->from.trace) {
-        self->listener = trace_listen(self->numbers->from.trace, &everything, false);
+        self->listener = trace_listen(self->numbers->from.trace, &everything, false, "live page");
         histogram_read(&self->numbers->from.times->requests, &self->requests);
         histogram_read(&self->numbers->from.times->writes, &self->writes);
         self->next_take_ms = now_ms;

@@ -153,6 +153,44 @@ static void visit_drops(const visit_t *self)
     labelled(self, "result", "full", counter_get(&counters->writes_refused));
 }
 
+/* One sample for the tools of this machine, one for those from elsewhere. */
+static void of_operators(const visit_t *self, const char *name, metric_kind_t kind,
+                         const char *help, size_t offset)
+{
+    static const char *const from[] = {"here", "elsewhere"};
+    labelled_family(self, name, kind, help);
+    for (size_t i = 0; i < COUNT_OF(from); i++) {
+        const char *counters = (const char *)&self->numbers->from.operator_counters[i];
+        const void *field = counters + offset;
+        labelled(self, "from", from[i], counter_get((const atomic_uint_fast64_t *)field));
+    }
+}
+
+static void visit_operators(const visit_t *self)
+{
+    of_operators(self, "operator_connections", METRIC_GAUGE, "Operators' tools connected now.",
+                 TRANSPORT(connections));
+    of_operators(self, "operator_connections_accepted_total", METRIC_COUNTER,
+                 "Connections of operators' tools.", TRANSPORT(connections_accepted));
+    of_operators(self, "operator_connections_refused_total", METRIC_COUNTER,
+                 "Those turned away since too many were there.", TRANSPORT(connections_refused));
+    of_operators(self, "operator_handshake_failures_total", METRIC_COUNTER,
+                 "Those whose handshake failed: no operator's key, another protocol, too slow.",
+                 TRANSPORT(handshakes_failed));
+}
+
+static void visit_trace(const visit_t *self)
+{
+    trace_hub_t *trace = self->numbers->from.trace;
+    single(self, "trace_records_dropped_total", METRIC_COUNTER,
+           "Trace records that the broker's own queue had no room for.", trace_hub_dropped(trace));
+    single(self, "trace_listeners", METRIC_GAUGE,
+           "Who listens to the trace now: tools that watch, and one for all live pages.",
+           trace_hub_listeners(trace));
+    single(self, "trace_listener_records_dropped_total", METRIC_COUNTER,
+           "Trace records that a listener was too slow for.", trace_hub_lost(trace));
+}
+
 static uint64_t age_ms(const metrics_self_t *own, uint64_t since_ms)
 {
     return since_ms != 0 && own->wall_ms > since_ms ? own->wall_ms - since_ms : 0;
@@ -215,10 +253,11 @@ void metrics_visit(const numbers_t *numbers, const metrics_self_t *own, const me
            done(&numbers->rules, VERB_commit));
     visit_drops(&self);
     visit_waiting(&self, own);
+    if (numbers->from.operator_counters) {
+        visit_operators(&self);
+    }
     if (numbers->from.trace) {
-        single(&self, "trace_records_dropped_total", METRIC_COUNTER,
-               "Trace records that the broker's own queue had no room for.",
-               trace_hub_dropped(numbers->from.trace));
+        visit_trace(&self);
     }
     visit_times(&self);
 }

@@ -10,6 +10,7 @@
 /* All borrowed. */
 typedef struct {
     const counters_t *counters;
+    const counters_t *operator_counters; /* two, as in operator_options_t; NULL: none */
     const router_times_t *times;
     trace_hub_t *trace;
     router_calls_t *calls;
@@ -33,7 +34,7 @@ void numbers_refresh(numbers_t *self, uint64_t now_ms, uint64_t max_age_ms);
 
 #define NUMBERS_WAIT_MS 250
 
-/* From now on the sources but counters and times are not asked any more. */
+/* From now on the sources but counters (both kinds) and times are not asked any more. */
 void numbers_detach(numbers_t *self);
 
 /* Why requests can't be served now, in a few words; NULL: they can. */

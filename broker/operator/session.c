@@ -40,7 +40,8 @@ status_t session_watch(operator_session_t *self, trace_hub_t *hub, const watch_r
                                    .steps = request->steps,
                                    .share = request->share};
     session_end_watch(self);
-    self->listener = trace_listen(hub, &filter, request->past != 0);
+    self->listener = trace_listen(hub, &filter, request->past != 0,
+                                  self->is_local ? "a tool here" : "a tool from elsewhere");
     if (!self->listener)
         return STATUS_TOO_MANY;
     self->listener_fd = trace_listener_fd(self->listener);

@@ -332,11 +332,20 @@ static void handle_signal(router_t *self)
     }
 }
 
+static void report(const router_t *self)
+{
+    const router_options_t *with = self->with;
+    router_report(with->log, with->counters, self->rules_counters);
+    if (with->trace) {
+        router_report_trace(with->log, with->operator_counters, with->trace);
+    }
+}
+
 static void report_when_due(router_t *self)
 {
     if (self->with->report_ms && self->now_ms - self->reported_ms >= self->with->report_ms) {
         self->reported_ms = self->now_ms;
-        router_report(self->with->log, self->with->counters, self->rules_counters);
+        report(self);
     }
 }
 
@@ -431,7 +440,7 @@ status_t router_run(const router_options_t *options)
     drain(&self);
     rules_listen(options->rules, NULL, NULL); /* the trace goes before the rules do */
     if (options->report_ms)
-        router_report(options->log, options->counters, self.rules_counters);
+        report(&self);
     writer_destroy(&self.writer);
     free(self.arrivals);
     free(self.queue);

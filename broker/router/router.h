@@ -30,6 +30,8 @@ typedef struct {
     rules_t *rules;
     store_t *store;
     counters_t *counters;
+    const counters_t *operator_counters; /* two: of the tools here, and of those from elsewhere; NULL:
+                                            none. For the report */
     log_t *log;
     router_times_t *times; /* NULL: not measured */
     trace_hub_t *trace;    /* NULL: nobody ever listens */

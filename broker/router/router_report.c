@@ -44,3 +44,19 @@ void router_report(log_t *log, const counters_t *counters, const rules_counters_
         }
     }
 }
+
+void router_report_trace(log_t *log, const counters_t *operators, trace_hub_t *trace)
+{
+    for (size_t i = 0; operators && i < 2; i++) {
+        LOG(log, LEVEL_INFO, log_event("operator_counters"),
+            log_text("from", i == 0 ? "here" : "elsewhere"),
+            log_count("connections", counter_get(&operators[i].connections)),
+            log_count("accepted", counter_get(&operators[i].connections_accepted)),
+            log_count("refused", counter_get(&operators[i].connections_refused)),
+            log_count("handshakes_failed", counter_get(&operators[i].handshakes_failed)));
+    }
+    LOG(log, LEVEL_INFO, log_event("trace_counters"),
+        log_count("listeners", trace_hub_listeners(trace)),
+        log_count("records_dropped", trace_hub_dropped(trace)),
+        log_count("listener_records_dropped", trace_hub_lost(trace)));
+}

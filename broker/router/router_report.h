@@ -6,8 +6,13 @@
 #include "broker/counters.h"
 #include "broker/log.h"
 #include "broker/rules/trace.h"
+#include "broker/trace/hub.h"
 
 /* At info: connections and frames, requests, and one line for each status of refusal met. */
 void router_report(log_t *log, const counters_t *counters, const rules_counters_t *rules);
+
+/* At info: the tools' connections (two counters_t: here, and from elsewhere; or NULL), and what was
+ * lost of the trace. */
+void router_report_trace(log_t *log, const counters_t *operators, trace_hub_t *trace);
 
 #endif

@@ -33,7 +33,10 @@ struct trace_listener {
     int fd;
     trace_filter_t filter;
     ring_t waiting;
-    uint64_t dropped;
+    const char *who;
+    uint64_t dropped; /* since the last take */
+    uint64_t lost;    /* in all */
+    bool is_told_of;
     bool reads_past;  /* it has not caught up yet: what comes lies in the hub's ring, not here */
     uint64_t past_at; /* the next one of all that were ever remembered */
 };
@@ -50,6 +53,9 @@ struct trace_hub {
     uint64_t past_total;  /* that were ever put there */
     trace_listener_t *listeners[TRACE_LISTENERS_MAX];
     size_t listener_count;
+    uint64_t lost;
+    trace_hub_loss_t *tell_loss;
+    void *loss_context;
 };
 
 static bool ring_put(ring_t *self, const trace_record_t *record, bool overwrites)
@@ -76,6 +82,26 @@ static void listener_wake(const trace_listener_t *self)
     }
 }
 
+static void listener_loses(trace_listener_t *self, uint64_t count)
+{
+    self->lost += count;
+    self->hub->lost += count;
+}
+
+/* Whether it is to be told that this listener loses steps: once. */
+static bool loss_begins(trace_listener_t *self)
+{
+    bool begins = self->lost > 0 && !self->is_told_of;
+    self->is_told_of = self->is_told_of || begins;
+    return begins;
+}
+
+static void tell_loss(const trace_hub_t *self, const char *who, uint64_t lost, bool has_left)
+{
+    if (self->tell_loss && lost > 0)
+        self->tell_loss(self->loss_context, who, lost, has_left);
+}
+
 /* Whether its queue was empty before. */
 static bool listener_offer(trace_listener_t *self, const trace_record_t *record)
 {
@@ -84,11 +110,14 @@ static bool listener_offer(trace_listener_t *self, const trace_record_t *record)
     if (ring_put(&self->waiting, record, false))
         return self->waiting.count == 1;
     self->dropped++;
+    listener_loses(self, 1);
     return false;
 }
 
 static void hub_deliver(trace_hub_t *self, const trace_queue_t *queue, size_t count)
 {
+    const char *losers[TRACE_LISTENERS_MAX];
+    size_t loser_count = 0;
     pthread_mutex_lock(&self->lock);
     for (size_t i = 0; i < count; i++)
         self->past_total += ring_put(&self->past, trace_queue_at(queue, i), true);
@@ -98,8 +127,12 @@ static void hub_deliver(trace_hub_t *self, const trace_queue_t *queue, size_t co
             wakes = listener_offer(self->listeners[l], trace_queue_at(queue, i)) || wakes;
         if (wakes)
             listener_wake(self->listeners[l]);
+        if (loss_begins(self->listeners[l]))
+            losers[loser_count++] = self->listeners[l]->who;
     }
     pthread_mutex_unlock(&self->lock);
+    for (size_t i = 0; i < loser_count; i++)
+        tell_loss(self, losers[i], 1, false);
 }
 
 static bool hub_move(trace_hub_t *self, trace_queue_t *queue)
@@ -173,6 +206,12 @@ void trace_hub_destroy(trace_hub_t **self)
     *self = NULL;
 }
 
+void trace_hub_on_loss(trace_hub_t *self, trace_hub_loss_t *tell, void *context)
+{
+    self->tell_loss = tell;
+    self->loss_context = context;
+}
+
 trace_source_t *trace_hub_source(trace_hub_t *self)
 {
     return &self->source;
@@ -213,6 +252,22 @@ size_t trace_hub_remembered(trace_hub_t *self)
     return count;
 }
 
+size_t trace_hub_listeners(trace_hub_t *self)
+{
+    pthread_mutex_lock(&self->lock);
+    size_t count = self->listener_count;
+    pthread_mutex_unlock(&self->lock);
+    return count;
+}
+
+uint64_t trace_hub_lost(trace_hub_t *self)
+{
+    pthread_mutex_lock(&self->lock);
+    uint64_t lost = self->lost;
+    pthread_mutex_unlock(&self->lock);
+    return lost;
+}
+
 static void listener_free(trace_listener_t *self)
 {
     if (self->fd >= 0)
@@ -230,11 +285,13 @@ static void begin_past(trace_listener_t *self)
         listener_wake(self);
 }
 
-trace_listener_t *trace_listen(trace_hub_t *self, const trace_filter_t *filter, bool with_past)
+trace_listener_t *trace_listen(trace_hub_t *self, const trace_filter_t *filter, bool with_past,
+                               const char *who)
 {
     trace_listener_t *added = mem_zalloc(1, sizeof *added);
     added->hub = self;
     added->filter = *filter;
+    added->who = who;
     added->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     added->waiting.capacity = TRACE_LISTENER_RECORDS;
     added->waiting.records = mem_alloc(added->waiting.capacity * sizeof *added->waiting.records);
@@ -266,6 +323,7 @@ void trace_unlisten(trace_listener_t **self)
     if (hub->listener_count == 0 && hub->remembered == 0)
         atomic_store(&hub->is_wanted, false);
     pthread_mutex_unlock(&hub->lock);
+    tell_loss(hub, dead->who, dead->lost, true);
     listener_free(dead);
     *self = NULL;
 }
@@ -283,6 +341,7 @@ static size_t take_past(trace_listener_t *self, trace_record_t *out, size_t max,
     size_t taken = 0;
     if (self->past_at < oldest) {
         *dropped += oldest - self->past_at;
+        listener_loses(self, oldest - self->past_at);
         self->past_at = oldest;
     }
     for (size_t looked = 0; self->past_at < hub->past_total && taken < max; looked++) {
@@ -314,6 +373,7 @@ size_t trace_listener_take(trace_listener_t *self, trace_record_t *out, size_t m
     uint64_t ignored;
     size_t count = 0;
     bool goes_on = true;
+    bool tells = false;
     *dropped = 0;
     while (goes_on) {
         pthread_mutex_lock(&self->hub->lock);
@@ -325,7 +385,10 @@ size_t trace_listener_take(trace_listener_t *self, trace_record_t *out, size_t m
         if (!self->reads_past && self->waiting.count == 0)
             while (read(self->fd, &ignored, sizeof ignored) < 0 && errno == EINTR) {
             }
+        tells = loss_begins(self) || tells;
         pthread_mutex_unlock(&self->hub->lock);
     }
+    if (tells)
+        tell_loss(self->hub, self->who, 1, false);
     return count;
 }

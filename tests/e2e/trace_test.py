@@ -12,6 +12,8 @@ import time
 
 import zmq
 from harness import BUILD, SLOW, World, contains, equal, main, room, wait_for
+from http_test import ANY, fresh_metrics
+from operating import connection, events
 
 
 def tracer(world, *args, code=0, target=True):
@@ -281,23 +283,58 @@ def test_from_elsewhere_a_listed_key_is_needed():
         contains(tracer(world, "--broker", url, "--key", key, "watch", target=False, code=3), "chmod 600")
 
 
+def make_steps(world, frames):
+    """128 steps each."""
+    with connection(world) as wire:
+        for _ in range(frames):
+            requests = [wire.request("hello", 1, 1, "busy") for _ in range(64)]
+            wire.send_frame(*requests)
+            wire.answer(requests[-1])
+
+
 def test_a_listener_that_stops_reading_holds_up_nobody():
-    with World() as world:
+    with World(broker_args=ANY) as world:
         alice, bob = world.users("alice", "bob")
         room(world, "tea", alice, bob)
         out = open(os.path.join(world.dir, "watched"), "wb")
         watch = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "--json", "watch"], stdout=out,
                                  stderr=subprocess.PIPE, env=world.env)
         wait_for(lambda: os.path.getsize(out.name) > 0, 20, "it watches")
+        now = fresh_metrics(world, lambda now: now.value("trace_listeners") == 1, "it is counted")
+        equal(now.value("trace_listener_records_dropped_total"), 0)
+        equal((now.value("operator_connections", **{"from": "here"}), now.value("operator_connections", **{"from": "elsewhere"})), (1, 0))
         watch.send_signal(signal.SIGSTOP)
-        bob.ok("send", "tea", input="".join(f"{i}\n" for i in range(100)), timeout=120)
+        # More than its queue, libzmq's and the system's hold; and in less than the 15 s after which it would count as gone.
+        make_steps(world, 600)
         bob.ok("send", "tea", "still served")
+        wait_for(lambda: events(world, "trace_listener_too_slow"), 20, "the log says so")
+        now = fresh_metrics(world, lambda now: now.value("trace_listener_records_dropped_total") > 0, "what it lost is counted")
         watch.send_signal(signal.SIGCONT)
-        wait_for(lambda: b'"sequence"' in open(out.name, "rb").read(), 20, "it goes on")
+
+        def told():
+            with open(out.name, encoding="ascii") as file:
+                lines = [line for line in file if line.endswith("}\n")]
+            return sum(json.loads(line).get("lost", 0) for line in lines if line.startswith('{"lost"'))
+
+        wait_for(lambda: told() > 0, 20, "it is told how many")
+        lost = fresh_metrics(world, lambda now: now.value("trace_listener_records_dropped_total") == told(),
+                             "both know of as many").value("trace_listener_records_dropped_total")
+        # Once more, and this time it dies before it can be told.
+        watch.send_signal(signal.SIGSTOP)
+        make_steps(world, 600)
+        fresh_metrics(world, lambda now: now.value("trace_listener_records_dropped_total") > lost, "it loses again")
         watch.kill()
         watch.wait()
+        gone = wait_for(lambda: events(world, "trace_listener_lost_steps"), 20, "the log says what it lost in all")
+        now = fresh_metrics(world, lambda now: now.value("trace_listeners") == 0, "it listens no more")
+        equal([(line["who"], line["steps"]) for line in gone], [("a tool here", now.value("trace_listener_records_dropped_total"))])
+        equal([line["who"] for line in events(world, "trace_listener_too_slow")], ["a tool here"], "that it is slow, once")
         bob.ok("send", "tea", "and after it died")
         tracer(world, "--for", "1", "top")
+        equal(world.broker.stop(), 0)
+        counters = {line["from"]: line for line in events(world, "operator_counters")}
+        assert counters["here"]["accepted"] >= 2 and counters["elsewhere"]["accepted"] == 0, counters
+        equal(events(world, "trace_counters")[-1]["listener_records_dropped"], gone[0]["steps"])
 
 
 def test_a_thousand_connections_and_garbage_do_no_harm():

@@ -9,6 +9,7 @@
 /* cmocka.h needs those above */
 #include <cmocka.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <pthread.h>
 #include <sodium.h>
 
@@ -315,11 +316,11 @@ static void listeners_hear_what_comes_after_them(void **state)
     assert_non_null(hub);
     assert_false(trace_hub_is_wanted(hub));
     const trace_filter_t all = {0};
-    trace_listener_t *first = trace_listen(hub, &all, true);
+    trace_listener_t *first = trace_listen(hub, &all, true, "test");
     assert_true(trace_hub_is_wanted(hub));
     tell(hub, 1, 1000);
     assert_int_equal(take_until(first, 1000, &dropped), 1000);
-    trace_listener_t *second = trace_listen(hub, &all, true);
+    trace_listener_t *second = trace_listen(hub, &all, true, "test");
     tell(hub, 1001, 1001);
     assert_int_equal(take_until(second, 1001, &dropped), 1);
     assert_int_equal(take_until(first, 1001, &dropped), 1);
@@ -333,29 +334,71 @@ static void listeners_hear_what_comes_after_them(void **state)
     trace_hub_destroy(&hub);
 }
 
+/* What was told of listeners' losses. */
+typedef struct {
+    atomic_uint begun; /* in the hub's thread */
+    atomic_uint of_others;
+    unsigned left;
+    uint64_t lost;
+} losses_t;
+
+static void note_loss(void *context, const char *who, uint64_t lost, bool has_left)
+{
+    losses_t *self = context;
+    if (strcmp(who, "lazy") != 0) {
+        atomic_fetch_add(&self->of_others, 1);
+    } else if (!has_left) {
+        atomic_fetch_add(&self->begun, 1);
+    } else {
+        self->left++;
+        self->lost = lost;
+    }
+}
+
+/* Tells of so many records behind `told`, no more at once than who takes them at once loses none of. */
+static void tell_many(trace_hub_t *hub, uint64_t told, uint64_t many, trace_listener_t *eager)
+{
+    uint64_t dropped;
+    for (uint64_t i = told; i < told + many; i += 1024) {
+        tell(hub, i + 1, i + 1024);
+        assert_int_equal(take_until(eager, i + 1024, &dropped), 1024);
+        assert_int_equal(dropped, 0);
+    }
+}
+
 static void who_doesn_t_take_loses_what_is_too_much_and_is_told(void **state)
 {
     (void)state;
-    uint64_t dropped_first, dropped_second;
+    uint64_t dropped_first;
+    losses_t losses = {0};
     trace_hub_t *hub = trace_hub_new(0);
+    trace_hub_on_loss(hub, note_loss, &losses);
     const trace_filter_t all = {0};
-    trace_listener_t *lazy = trace_listen(hub, &all, false);
-    trace_listener_t *eager = trace_listen(hub, &all, false);
+    trace_listener_t *lazy = trace_listen(hub, &all, false, "lazy");
+    trace_listener_t *eager = trace_listen(hub, &all, false, "eager");
+    assert_int_equal(trace_hub_listeners(hub), 2);
     const uint64_t many = TRACE_LISTENER_RECORDS * 2;
-    for (uint64_t i = 0; i < many; i += 1024) {
-        tell(hub, i + 1, i + 1024);
-        assert_int_equal(take_until(eager, i + 1024, &dropped_second), 1024);
-        assert_int_equal(dropped_second, 0);
-    }
+    tell_many(hub, 0, many, eager);
     assert_int_equal(take_until(lazy, TRACE_LISTENER_RECORDS, &dropped_first),
                      TRACE_LISTENER_RECORDS);
     assert_int_equal(dropped_first, many - TRACE_LISTENER_RECORDS);
-    tell(hub, many + 1, many + 1);
-    assert_int_equal(take_until(lazy, many + 1, &dropped_first), 1);
+    tell_many(hub, many, 1024, eager);
+    assert_int_equal(take_until(lazy, many + 1024, &dropped_first), 1024);
     assert_int_equal(dropped_first, 0);
+    assert_int_equal(trace_hub_lost(hub), many - TRACE_LISTENER_RECORDS);
+    /* It is told of once, however often that happens, and at the end with the sum. */
+    tell_many(hub, many + 1024, many, eager);
+    const uint64_t lost = 2 * (many - TRACE_LISTENER_RECORDS);
+    assert_int_equal(trace_hub_lost(hub), lost);
     trace_unlisten(&lazy);
     trace_unlisten(&eager);
+    assert_int_equal(losses.left, 1);
+    assert_int_equal(losses.lost, lost);
+    assert_int_equal(trace_hub_lost(hub), lost);
+    assert_int_equal(trace_hub_listeners(hub), 0);
     trace_hub_destroy(&hub);
+    assert_int_equal(losses.begun, 1);
+    assert_int_equal(losses.of_others, 0);
 }
 
 static void the_past_is_the_newest_and_is_filtered(void **state)
@@ -366,13 +409,13 @@ static void the_past_is_the_newest_and_is_filtered(void **state)
     const trace_filter_t other = {.steps = 1u << TRACE_PUSHED};
     trace_hub_t *hub = trace_hub_new(100);
     assert_true(trace_hub_is_wanted(hub));
-    trace_listener_t *live = trace_listen(hub, &all, false);
+    trace_listener_t *live = trace_listen(hub, &all, false, "test");
     tell(hub, 1, 250);
     assert_int_equal(take_until(live, 250, &dropped), 250);
     assert_int_equal(trace_hub_remembered(hub), 100);
-    trace_listener_t *late = trace_listen(hub, &all, true);
+    trace_listener_t *late = trace_listen(hub, &all, true, "test");
     assert_int_equal(take_until(late, 250, &dropped), 100);
-    trace_listener_t *deaf = trace_listen(hub, &other, true);
+    trace_listener_t *deaf = trace_listen(hub, &other, true, "test");
     trace_record_t none;
     assert_int_equal(trace_listener_take(deaf, &none, 1, &dropped), 0);
     assert_false(is_readable(trace_listener_fd(deaf), 0));
@@ -392,13 +435,13 @@ static void the_past_is_read_where_it_lies(void **state)
     const trace_filter_t all = {0};
     const uint64_t remembered = 3 * TRACE_LISTENER_RECORDS;
     trace_hub_t *hub = trace_hub_new(remembered);
-    trace_listener_t *live = trace_listen(hub, &all, false);
+    trace_listener_t *live = trace_listen(hub, &all, false, "test");
     uint64_t told = 0;
     for (; told < remembered; told += 1024) {
         tell(hub, told + 1, told + 1024);
         take_until(live, told + 1024, &dropped);
     }
-    trace_listener_t *slow = trace_listen(hub, &all, true);
+    trace_listener_t *slow = trace_listen(hub, &all, true, "test");
     assert_int_equal(trace_listener_take(slow, first, 10, &dropped), 10);
     assert_int_equal(first[0].sequence, 1);
     assert_int_equal(dropped, 0);
@@ -409,6 +452,7 @@ static void the_past_is_read_where_it_lies(void **state)
     /* What it had not taken yet of what was overwritten is lost, and nothing else. */
     assert_int_equal(take_until(slow, told, &dropped), remembered + TRACE_LISTENER_RECORDS);
     assert_int_equal(dropped, TRACE_LISTENER_RECORDS - 10);
+    assert_int_equal(trace_hub_lost(hub), dropped);
     assert_false(is_readable(trace_listener_fd(slow), 0));
     tell(hub, told + 1, told + 1);
     assert_int_equal(take_until(slow, told + 1, &dropped), 1);
@@ -425,10 +469,10 @@ static void there_is_a_limit_on_listeners(void **state)
     trace_hub_t *hub = trace_hub_new(0);
     trace_listener_t *listeners[TRACE_LISTENERS_MAX];
     for (size_t i = 0; i < TRACE_LISTENERS_MAX; i++)
-        assert_non_null(listeners[i] = trace_listen(hub, &all, false));
-    assert_null(trace_listen(hub, &all, false));
+        assert_non_null(listeners[i] = trace_listen(hub, &all, false, "test"));
+    assert_null(trace_listen(hub, &all, false, "test"));
     trace_unlisten(&listeners[3]);
-    assert_non_null(listeners[3] = trace_listen(hub, &all, false));
+    assert_non_null(listeners[3] = trace_listen(hub, &all, false, "test"));
     for (size_t i = 0; i < TRACE_LISTENERS_MAX; i++)
         trace_unlisten(&listeners[i]);
     trace_hub_destroy(&hub);
@@ -442,7 +486,7 @@ static void a_failed_handshake_is_told(void **state)
     const trace_filter_t all = {0};
     trace_hub_t *hub = trace_hub_new(0);
     trace_hub_handshake_failed(hub, TRACE_REASON_PROTOCOL); /* nobody listens */
-    trace_listener_t *listener = trace_listen(hub, &all, false);
+    trace_listener_t *listener = trace_listen(hub, &all, false, "test");
     trace_hub_handshake_failed(hub, TRACE_REASON_NO_DETAIL);
     assert_true(is_readable(trace_listener_fd(listener), PATIENCE_MS));
     assert_int_equal(trace_listener_take(listener, &record, 1, &dropped), 1);
