@@ -7,11 +7,12 @@ import pty
 import resource
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 import time
 
-from harness import BUILD, SLOW, contains, equal, main, matches, wait_for
+from harness import BUILD, SLOW, Skip, contains, equal, main, matches, wait_for
 from otlp_sink import Sink, attributes
 from planted import (BACKUP, EXPLAIN, GONE, MALFORMED, NOT_FOUND, OK, OVERVIEW, POLL_MESSAGES, REASONS, SEND, STORE_FULL, TOO_MANY, TRACED_MAX, UNWATCH, WATCH,
                      PlantedBroker, record, step, traced)
@@ -516,6 +517,37 @@ def test_a_turn_of_very_many_requests_ends_early_and_whole():
         steps = [step("received", **BOB, verb=SEND, turn=2, request=number, span_id=number.to_bytes(8, "big")) for number in range(1, many + 1)]
         spans = spans_of(here, *[steps[at:at + TRACED_MAX] for at in range(0, many, TRACED_MAX)])
         equal(len({span["spanId"] for span in spans}), many)
+
+
+def certificate(here, name, host):
+    """A certificate that vouches for itself; (its file, its key's)."""
+    files = os.path.join(here, name + ".pem"), os.path.join(here, name + ".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=it",
+                    "-addext", "subjectAltName=" + host, "-out", files[0], "-keyout", files[1]], capture_output=True, timeout=60, check=True)
+    return files
+
+
+def test_a_collector_has_to_prove_who_it_is():
+    if not shutil.which("openssl"):
+        raise Skip("no openssl to make a certificate with")
+    with folder() as here:
+        steps = record(os.path.join(here, "steps"), [step("session_opened", user="bob")])
+        mine, other = certificate(here, "mine", "IP:127.0.0.1"), certificate(here, "other", "IP:127.0.0.2")
+        for shown, trusted, is_sent in ((mine, mine, True), (mine, None, False), (mine, other, False), (other, other, False)):
+            with Sink() as sink:
+                tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                tls.load_cert_chain(*shown)
+                sink.server.socket = tls.wrap_socket(sink.server.socket, server_side=True)
+                env = environment(**({"OTEL_EXPORTER_OTLP_CERTIFICATE": trusted[0]} if trusted else {}))
+                args = [TRACE, "--from", steps, "--header", "Authorization: secret", "otlp", sink.url.replace("http:", "https:")]
+                with subprocess.Popen(args, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env) as process:
+                    said_ = process.stderr.readline()
+                    contains(said_, "sending spans to https://127.0.0.1:")
+                    second = process.stderr.readline()
+                    process.terminate()  # with a recording it would try for minutes
+                    process.communicate(timeout=20 * SLOW)
+                    contains(second, "1 spans sent" if is_sent else "certificate")
+                    equal((process.returncode, len(sink.requests)), (0, 1) if is_sent else (1, 0))
 
 
 if __name__ == "__main__":
