@@ -349,7 +349,8 @@ void member_outbox_new_epoch(member_core_t *self, group_t *group);
  * again.
  */
 void member_outbox_restored(member_core_t *self, group_t *group, uint64_t end);
-/* A poll brought the log to its head: what was acked before that poll began must have come. */
+/* A poll brought the log to its head, or showed that it ends before the cursor: what was acked
+ * before that poll began must have come. */
 void member_outbox_read(member_core_t *self, group_t *group, uint64_t poll);
 void member_outbox_end(member_core_t *self, group_t *group, status_t why);
 void outbox_row_write(const outbox_entry_t *entry, buffer_t *out);

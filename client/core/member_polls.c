@@ -171,11 +171,13 @@ void member_messages_answered(member_core_t *self, status_t status, const messag
         const group_state_record_t *state = &body->states.items[i];
         apply_state(self, state);
         group_t *group = member_group(self, state->group);
-        if (!group || body->more || state->status || !group_is_settled(self, group))
+        if (!group || body->more || !group_is_settled(self, group))
             continue; /* not read to its head */
-        if (group->phase == GROUP_WELCOMED)
+        status_t answer = status_from_wire(state->status);
+        bool is_read = !answer && state->head + group->shift == group->cursor;
+        if (group->phase == GROUP_WELCOMED && !answer)
             welcome_without_commit(self, group);
-        else if (state->head + group->shift == group->cursor)
+        else if (is_read || answer == STATUS_BAD_CURSOR)
             member_outbox_read(self, group, poll);
     }
 }

@@ -209,7 +209,7 @@ void world_watch_start(world_t *self, size_t client);
 void world_watch_end(world_t *self, size_t client);
 
 /* world_record.c */
-void world_record(world_t *self, bytes_t frame);
+void world_record(world_t *self, size_t client, bytes_t frame);
 void world_record_free(world_t *self);
 
 #endif

@@ -158,11 +158,10 @@ static void receive(world_t *self, const connection_t *from, bytes_t frame)
 
 static void send(world_t *self, const rules_output_t *output)
 {
-    world_record(self, output->frame);
+    const size_t client = world_client_of(self, get_u64(output->peer->id));
+    world_record(self, client, output->frame);
     buffer_t lie = {0};
-    bool lies =
-        self->lie && self->lie(self->lie_context, world_client_of(self, get_u64(output->peer->id)),
-                               output->frame, &lie);
+    bool lies = self->lie && self->lie(self->lie_context, client, output->frame, &lie);
     world_send_to_client(self, output->peer, lies ? buffer_view(&lie) : output->frame,
                          output->pushes && !output->replies);
     buffer_free(&lie);

@@ -36,10 +36,15 @@ uint64_t world_head(const world_t *self, const uint8_t *group)
     return head ? head->sequence : 0;
 }
 
-static void record_head(world_t *self, const group_state_record_t *state)
+static void record_head(world_t *self, size_t client, const group_state_record_t *state)
 {
-    if (state->status && status_from_wire(state->status) != STATUS_BAD_CURSOR)
-        return; /* of somebody who reads it no further */
+    if (client == SIZE_MAX)
+        return; /* its connection has gone */
+    member_core_t *core = (member_core_t *)self->nodes[client].cores[SIDE_MEMBER];
+    const group_t *group = core ? member_group(core, state->group) : NULL;
+    if (!group || group->phase == GROUP_LEAVING ||
+        (state->status && status_from_wire(state->status) != STATUS_BAD_CURSOR))
+        return; /* of somebody who reads it no further: up to the own leave */
     struct head *head = find_head(self, state->group);
     if (!head) {
         self->heads = mem_realloc(self->heads, self->head_count + 1, sizeof *self->heads);
@@ -75,7 +80,7 @@ static void record(world_t *self, const event_record_t *event)
     buffer_append(&new->payload, event->payload.data, event->payload.size);
 }
 
-void world_record(world_t *self, bytes_t frame)
+void world_record(world_t *self, size_t client, bytes_t frame)
 {
     for (;;) {
         message_t message = {0};
@@ -86,7 +91,7 @@ void world_record(world_t *self, bytes_t frame)
             events = message.body.poll_messages_reply.events.items;
             count = message.body.poll_messages_reply.events.count;
             for (size_t i = 0; i < message.body.poll_messages_reply.states.count; i++)
-                record_head(self, &message.body.poll_messages_reply.states.items[i]);
+                record_head(self, client, &message.body.poll_messages_reply.states.items[i]);
         } else if (!status && message.verb == VERB_events) {
             events = message.body.events_push.events.items;
             count = message.body.events_push.events.count;

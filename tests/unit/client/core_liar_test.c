@@ -198,6 +198,26 @@ static void test_acked_but_never_stored_is_noticed(void **state)
     buffer_free(&sealed);
 }
 
+static void test_acked_beyond_the_end_of_a_shorter_log_is_noticed(void **state)
+{
+    room_t *self = *state;
+    buffer_t sealed = {0};
+    settle(self);
+    peer_time(&self->bob, 1000); /* this poll is asked before the text */
+    uint64_t id = bob_sends(self, 80, "lost", &sealed);
+    peer_reply(&self->bob, VERB_send, id, STATUS_OK, &(send_reply_t){.sequence = 1000});
+    answer_poll(self, STATUS_BAD_CURSOR, 1, 0);
+    expect_line(self, "!broker", NULL);
+    peer_time(&self->bob, 1000);
+    answer_poll(self, STATUS_BAD_CURSOR, 1, 0);
+    expect_line(self, "lost|!broker", NULL);
+    expect_history(self, "lost");
+    peer_time(&self->bob, 1000);
+    answer_poll(self, STATUS_BAD_CURSOR, 1, 0);
+    expect_line(self, NULL, NULL);
+    buffer_free(&sealed);
+}
+
 static void test_a_late_gap_overwrites_no_line(void **state)
 {
     room_t *self = *state;
@@ -389,6 +409,7 @@ int main(void)
         ROOM_TEST(test_whoever_was_away_too_long_can_leave),
         ROOM_TEST(test_an_admins_alarm_is_told_once_over_restarts),
         ROOM_TEST(test_acked_but_never_stored_is_noticed),
+        ROOM_TEST(test_acked_beyond_the_end_of_a_shorter_log_is_noticed),
         ROOM_TEST(test_a_late_gap_overwrites_no_line),
         ROOM_TEST(test_endless_roster_pages_end),
         ROOM_TEST(test_who_left_is_not_heard),
