@@ -50,24 +50,40 @@ typedef struct {
 
 static void tell_push_dropped(router_t *self, const rules_output_t *output, send_result_t result)
 {
-    if (!self->trace || output->pushes == 0) {
-        return;
+    const trace_reason_t reason = result == SEND_GONE ? TRACE_REASON_GONE : TRACE_REASON_QUEUE_FULL;
+    for (size_t i = 0; self->trace && i < output->told_count; i++) {
+        const rules_push_t *push = &output->told[i];
+        if (push->verb == VERB_events) {
+            trace_source_push_dropped(self->trace, push->step, reason);
+            continue;
+        }
+        const trace_record_t record = {.turn = self->rules_counters->turns,
+                                       .step = TRACE_PUSH_DROPPED,
+                                       .verb = push->verb,
+                                       .reason = reason,
+                                       .user = *output->user,
+                                       .count = 1};
+        trace_source_listen(self->trace, &record);
     }
-    const trace_record_t record = {.turn = self->rules_counters->turns,
-                                   .step = TRACE_PUSH_DROPPED,
-                                   .reason = result == SEND_GONE ? TRACE_REASON_GONE
-                                                                 : TRACE_REASON_QUEUE_FULL,
-                                   .user = *output->user,
-                                   .size_bytes = output->frame.size,
-                                   .count = output->pushes};
-    trace_source_listen(self->trace, &record);
+}
+
+static void peer_is_gone(router_t *self, const rules_peer_t *peer)
+{
+    counter_add(&self->with->counters->peers_gone, 1);
+    rules_peer_gone(self->with->rules, peer->id, peer->id_size);
 }
 
 static void send_outputs(router_t *self)
 {
     rules_output_t output;
+    const rules_peer_t *gone = NULL; /* its frames are dropped, up to the last one */
     while (rules_next_output(self->with->rules, &output)) {
-        send_result_t result = router_socket_send(self->with->socket, output.peer, output.frame);
+        if (gone && output.peer != gone) {
+            peer_is_gone(self, gone);
+            gone = NULL;
+        }
+        send_result_t result =
+            gone ? SEND_GONE : router_socket_send(self->with->socket, output.peer, output.frame);
         if (result == SEND_OK) {
             continue;
         }
@@ -76,9 +92,11 @@ static void send_outputs(router_t *self)
         counter_add(&self->with->counters->replies_dropped, output.replies);
         counter_add(&self->with->counters->pushes_dropped, output.pushes);
         if (result == SEND_GONE) {
-            counter_add(&self->with->counters->peers_gone, 1);
-            rules_peer_gone(self->with->rules, output.peer->id, output.peer->id_size);
+            gone = output.peer;
         }
+    }
+    if (gone) {
+        peer_is_gone(self, gone);
     }
 }
 

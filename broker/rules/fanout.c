@@ -170,11 +170,11 @@ static bool push_chunk(rules_t *self, member_t *member, const chunk_t *chunk)
         return false;
     }
     bytes_t events = {group->events.data + chunk->start, size};
-    output_push_events(self, member->user->sessions[PURPOSE_EVENTS], events, chunk->count);
+    uint64_t step = trace_pushed(self, member, chunk);
+    output_push_events(self, member->user->sessions[PURPOSE_EVENTS], events, chunk->count, step);
     member->pushed_to += chunk->count;
     member->window_bytes += size;
     self->counters.events_pushed += chunk->count;
-    trace_pushed(self, member, chunk);
     return true;
 }
 

@@ -21,7 +21,8 @@ static void add_cut(output_t *self)
         self->cut_capacity = self->cut_capacity ? self->cut_capacity * 2 : 1;
         self->cuts = mem_realloc(self->cuts, self->cut_capacity, sizeof *self->cuts);
     }
-    self->cuts[self->cut_count++] = (frame_cut_t){.end = self->bytes.size};
+    self->cuts[self->cut_count++] =
+        (frame_cut_t){.end = self->bytes.size, .told_end = self->told_count};
 }
 
 static frame_cut_t *open_cut(output_t *self)
@@ -55,6 +56,19 @@ static void close_message(output_t *self, size_t before, bool is_push)
     }
     cut->end = self->bytes.size;
     *(is_push ? &cut->pushes : &cut->replies) += 1;
+}
+
+/* The push that was closed last, for who is told when its frame can't be sent. */
+static void note_push(rules_t *self, output_t *output, verb_t verb, uint64_t step)
+{
+    if (!self->config.listen)
+        return;
+    if (output->told_count == output->told_capacity) {
+        output->told_capacity = output->told_capacity ? output->told_capacity * 2 : 2;
+        output->told = mem_realloc(output->told, output->told_capacity, sizeof *output->told);
+    }
+    output->told[output->told_count++] = (rules_push_t){.verb = verb, .step = step};
+    open_cut(output)->told_end = output->told_count;
 }
 
 static void settle(output_t *self)
@@ -91,6 +105,7 @@ void output_push(rules_t *self, session_t *session, verb_t verb, const void *bod
     size_t before = output->bytes.size;
     message_write_push(&output->bytes, verb, ++session->push_number, body);
     close_message(output, before, true);
+    note_push(self, output, verb, 0);
 }
 
 /* MessagePack's shortest forms, which is all that the head of a push of events needs. */
@@ -122,7 +137,8 @@ static size_t put_list(uint8_t *out, uint32_t count)
     return 3;
 }
 
-void output_push_events(rules_t *self, session_t *session, bytes_t events, uint32_t count)
+void output_push_events(rules_t *self, session_t *session, bytes_t events, uint32_t count,
+                        uint64_t step)
 {
     if (!session->peer || session->peer->gone)
         return;
@@ -139,6 +155,7 @@ void output_push_events(rules_t *self, session_t *session, bytes_t events, uint3
     memcpy(at, head, size);
     memcpy(at + size, events.data, events.size);
     close_message(output, before, true);
+    note_push(self, output, VERB_events, step);
 }
 
 void output_probe(rules_t *self, session_t *session)
@@ -165,8 +182,11 @@ static void unwind(output_t *self)
 {
     self->bytes.size = self->settled_bytes;
     self->cut_count = self->settled_cuts;
-    if (self->cut_count > 0)
+    self->told_count = 0;
+    if (self->cut_count > 0) {
         *open_cut(self) = self->settled_last;
+        self->told_count = self->settled_last.told_end;
+    }
 }
 
 void output_refuse_tentative(rules_t *self, status_t status)
@@ -186,6 +206,12 @@ static void clear(output_t *self)
     if (self->bytes.capacity > OUTPUT_KEPT_BYTES)
         buffer_free(&self->bytes);
     buffer_clear(&self->bytes);
+    if (self->told_capacity * sizeof *self->told > OUTPUT_KEPT_BYTES) {
+        free(self->told);
+        self->told = NULL;
+        self->told_capacity = 0;
+    }
+    self->told_count = 0;
     self->cut_count = 0;
     self->settled_bytes = 0;
     self->settled_cuts = 0;
@@ -215,5 +241,6 @@ void output_free(output_t *self)
 {
     buffer_free(&self->bytes);
     free(self->cuts);
+    free(self->told);
     *self = (output_t){0};
 }

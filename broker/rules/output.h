@@ -16,9 +16,11 @@ void output_push(rules_t *self, session_t *session, verb_t verb, const void *bod
 
 /*
  * Appends a push of `count` events that are encoded already, each as an element of the list in the
- * events push. No room is made twice: the bytes are copied once into the peer's frame.
+ * events push. No room is made twice: the bytes are copied once into the peer's frame. step: what
+ * the listener calls the push.
  */
-void output_push_events(rules_t *self, session_t *session, bytes_t events, uint32_t count);
+void output_push_events(rules_t *self, session_t *session, bytes_t events, uint32_t count,
+                        uint64_t step);
 
 /* Appends a push of no events, which asks the client for nothing, to a session that nothing waits
  * for. It doesn't count as a push: nobody misses it. */

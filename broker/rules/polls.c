@@ -109,7 +109,8 @@ static status_t poll_member(request_t *request, fetch_t *fetch, member_t *member
         status = fetch_events(fetch, group, before + 1, last, &delivered);
     if (status != STATUS_OK)
         return status;
-    trace_fetched(request->rules, request, group, before + 1, delivered, fetch->count - count);
+    if (fetch->count > count)
+        trace_fetched(request->rules, request, group, fetch->events + count, fetch->count - count);
     if (delivered < last)
         request->reply.poll_messages_reply.more = 1;
     if (current && request->session->purpose == PURPOSE_EVENTS)

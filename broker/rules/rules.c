@@ -339,13 +339,16 @@ bool rules_next_output(rules_t *self, rules_output_t *out)
         while (!peer->gone && self->output_cut < output->cut_count) {
             const frame_cut_t *cut = &output->cuts[self->output_cut++];
             size_t start = self->output_cut > 1 ? cut[-1].end : 0;
+            size_t told = self->output_cut > 1 ? cut[-1].told_end : 0;
             if (cut->end == start)
                 continue;
             *out = (rules_output_t){.peer = &peer->address,
                                     .frame = {output->bytes.data + start, cut->end - start},
                                     .user = peer_user(peer),
                                     .replies = cut->replies,
-                                    .pushes = cut->pushes};
+                                    .pushes = cut->pushes,
+                                    .told = output->told + told,
+                                    .told_count = cut->told_end - told};
             return true;
         }
         self->output_cut = 0;

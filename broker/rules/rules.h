@@ -134,6 +134,12 @@ size_t rules_prepare(rules_t *self, const store_unit_t **units);
  */
 void rules_finish(rules_t *self, status_t outcome);
 
+/* A push in a frame. */
+typedef struct {
+    verb_t verb;
+    uint64_t step; /* what the listener calls its record (trace_listen_t) */
+} rules_push_t;
+
 /* One frame to send. Lent until the next rules_begin. */
 typedef struct {
     const rules_peer_t *peer;
@@ -141,6 +147,8 @@ typedef struct {
     const name_t *user; /* whose session it is; empty: nobody's */
     uint32_t replies;   /* messages in the frame: for counting what was dropped */
     uint32_t pushes;
+    const rules_push_t *told; /* its pushes, while somebody listens */
+    size_t told_count;
 } rules_output_t;
 
 /* The released frames one by one, in the order they must be sent to each peer; false when there are

@@ -25,6 +25,7 @@ typedef struct member member_t;
 /* A part of a peer's output that is one frame. */
 typedef struct {
     size_t end;
+    size_t told_end;
     uint32_t replies;
     uint32_t pushes;
 } frame_cut_t;
@@ -35,6 +36,9 @@ typedef struct {
     frame_cut_t *cuts; /* the last one is still open */
     size_t cut_count;
     size_t cut_capacity;
+    rules_push_t *told; /* the pushes, while somebody listens */
+    size_t told_count;
+    size_t told_capacity;
     size_t settled_bytes; /* what doesn't depend on the turn's write */
     size_t settled_cuts;
     frame_cut_t settled_last;

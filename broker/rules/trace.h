@@ -14,9 +14,9 @@
     X(STORED, "stored")             /* the turn's write: size_bytes, count records, duration_us */ \
     X(STORE_FAILED, "store failed") /* or not, with status */                                      \
     X(FANNED_OUT, "fanned out")     /* sequence..last_sequence went to count members */            \
-    X(PUSHED, "pushed")             /* sequence..last_sequence to user */                          \
-    X(PUSH_DROPPED, "push dropped") /* the user has to poll, for reason */                         \
-    X(FETCHED, "fetched")           /* by user's poll: count events, sequence..last_sequence */    \
+    X(PUSHED, "pushed")             /* size_bytes of count events to user */                       \
+    X(PUSH_DROPPED, "push dropped") /* it was not, for reason: the user has to poll */             \
+    X(FETCHED, "fetched")           /* the same by a poll */                                       \
     X(CURSOR_MOVED, "cursor moved") /* the user has all up to sequence */                          \
     X(SESSION_OPENED, "session opened")                                                            \
     X(SESSION_ENDED, "session ended")       /* status: why */                                      \
@@ -56,10 +56,12 @@ typedef enum {
  * - request: the request's id on its connection
  * - user: who asked, or who gets it; empty before login
  * - sequence: of the first event concerned; last_sequence: of the last one
+ * - a push of no events that is dropped has its verb (nudge, replaced) and no sequence
  */
 /* Called in the rules' thread, inside a turn. It may not call the rules, and does not keep the
- * record. */
-typedef void trace_listen_t(void *context, const trace_record_t *record);
+ * record. Returns what it calls the record, for who learns more of it before the turn's output is
+ * sent; 0: nothing. */
+typedef uint64_t trace_listen_t(void *context, const trace_record_t *record);
 
 #define COUNTED_VERBS    128 /* a verb unknown or above counts as 0 */
 #define COUNTED_STATUSES STATUS_FIRST_LOCAL

@@ -2,6 +2,7 @@
 /* Where the rules make their trace records. */
 #include "broker/rules/trace_emit.h"
 
+#include "broker/rules/output.h"
 #include "proto/trace_context.h"
 
 #include <string.h>
@@ -16,10 +17,10 @@ static bool is_heard(const rules_t *self)
     return CONCLAVE_TRACE && self->config.listen;
 }
 
-static void emit(rules_t *self, trace_record_t *record)
+static uint64_t emit(rules_t *self, trace_record_t *record)
 {
     record->turn = self->turn;
-    self->config.listen(self->config.listen_context, record);
+    return self->config.listen(self->config.listen_context, record);
 }
 
 static void set_group(trace_record_t *record, const group_t *group)
@@ -100,12 +101,12 @@ static trace_record_t push_record(const member_t *member, const chunk_t *chunk, 
     return record;
 }
 
-void trace_pushed(rules_t *self, const member_t *member, const chunk_t *chunk)
+uint64_t trace_pushed(rules_t *self, const member_t *member, const chunk_t *chunk)
 {
     if (!is_heard(self))
-        return;
+        return 0;
     trace_record_t record = push_record(member, chunk, TRACE_PUSHED);
-    emit(self, &record);
+    return emit(self, &record);
 }
 
 void trace_push_dropped(rules_t *self, const member_t *member, const chunk_t *chunk,
@@ -132,16 +133,31 @@ void trace_fanned_out(rules_t *self, const group_t *group, size_t pushed)
     emit(self, &record);
 }
 
-void trace_fetched(rules_t *self, const request_t *request, const group_t *group, uint64_t first,
-                   uint64_t last, size_t count)
+/* As those of a push are measured. */
+static size_t encoded_size(const event_record_t *events, size_t count)
+{
+    buffer_t encoded = {0};
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        buffer_clear(&encoded);
+        output_encode_event(&events[i], &encoded);
+        size += encoded.size;
+    }
+    buffer_free(&encoded);
+    return size;
+}
+
+void trace_fetched(rules_t *self, const request_t *request, const group_t *group,
+                   const event_record_t *events, size_t count)
 {
     self->counters.events_fetched += count;
-    if (!is_heard(self) || count == 0)
+    if (!is_heard(self))
         return;
     trace_record_t record = record_of(request, TRACE_FETCHED);
     set_group(&record, group);
-    record.sequence = first;
-    record.last_sequence = last;
+    record.sequence = events[0].sequence;
+    record.last_sequence = events[count - 1].sequence;
+    record.size_bytes = encoded_size(events, count);
     record.count = count;
     emit(self, &record);
 }

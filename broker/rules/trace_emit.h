@@ -9,13 +9,14 @@ void trace_received(rules_t *self, const request_t *request);
 /* Counts the outcome too. */
 void trace_answered(rules_t *self, const request_t *request, status_t status);
 void trace_stored(rules_t *self, status_t status, size_t size_bytes);
-void trace_pushed(rules_t *self, const member_t *member, const chunk_t *chunk);
+/* What the listener calls it. */
+uint64_t trace_pushed(rules_t *self, const member_t *member, const chunk_t *chunk);
 void trace_push_dropped(rules_t *self, const member_t *member, const chunk_t *chunk,
                         trace_reason_t reason);
 void trace_fanned_out(rules_t *self, const group_t *group, size_t pushed);
-/* The events first..last, `count` of them. */
-void trace_fetched(rules_t *self, const request_t *request, const group_t *group, uint64_t first,
-                   uint64_t last, size_t count);
+/* `count` events that a poll takes, without gaps. */
+void trace_fetched(rules_t *self, const request_t *request, const group_t *group,
+                   const event_record_t *events, size_t count);
 void trace_cursor_moved(rules_t *self, const member_t *member);
 void trace_session(rules_t *self, const session_t *session, status_t why);
 

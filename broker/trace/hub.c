@@ -198,6 +198,7 @@ void trace_hub_destroy(trace_hub_t **self)
         return;
     assert(dead->listener_count == 0);
     zactor_destroy(&dead->actor);
+    trace_source_wipe(&dead->source);
     trace_queue_destroy(&dead->from_router);
     trace_queue_destroy(&dead->from_monitor);
     pthread_mutex_destroy(&dead->lock);

@@ -63,6 +63,19 @@ trace_record_t *trace_queue_slot(trace_queue_t *self)
     return &self->records[self->given++ & (self->capacity - 1)];
 }
 
+uint64_t trace_queue_number(const trace_queue_t *self)
+{
+    return self->given;
+}
+
+trace_record_t *trace_queue_unpublished(trace_queue_t *self, uint64_t number)
+{
+    if (number <= atomic_load_explicit(&self->published, memory_order_relaxed) ||
+        number > self->given)
+        return NULL;
+    return &self->records[(number - 1) & (self->capacity - 1)];
+}
+
 void trace_queue_publish(trace_queue_t *self)
 {
     if (atomic_load_explicit(&self->published, memory_order_relaxed) == self->given)

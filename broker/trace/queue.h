@@ -17,6 +17,11 @@ void trace_queue_destroy(trace_queue_t **self);
 /* The place for the next record, not seen by the other side until trace_queue_publish; NULL: full,
  * and counted as dropped. */
 trace_record_t *trace_queue_slot(trace_queue_t *self);
+/* The number of the slot given last, from 1 on. */
+uint64_t trace_queue_number(const trace_queue_t *self);
+/* The slot with that number as long as the other side has not seen it; NULL: it has, or there is
+ * none. */
+trace_record_t *trace_queue_unpublished(trace_queue_t *self, uint64_t number);
 /* All slots given out so far may be taken. Wakes the other side if it waits. */
 void trace_queue_publish(trace_queue_t *self);
 

@@ -2,8 +2,10 @@
 #include "broker/trace/source.h"
 
 #include "broker/clock.h"
+#include "proto/memory.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 void trace_source_init(trace_source_t *self, trace_queue_t *queue)
@@ -11,6 +13,12 @@ void trace_source_init(trace_source_t *self, trace_queue_t *queue)
     *self = (trace_source_t){.queue = queue};
     randombytes_buf(self->unique, sizeof self->unique);
     randombytes_buf(&self->next_id, sizeof self->next_id);
+}
+
+void trace_source_wipe(trace_source_t *self)
+{
+    free(self->fan_outs);
+    *self = (trace_source_t){0};
 }
 
 /* Never zero, and never the same twice. */
@@ -49,7 +57,17 @@ static void complete_received(trace_source_t *self, const trace_record_t *answer
     received->epoch = answer->epoch;
 }
 
-void trace_source_listen(void *context, const trace_record_t *record)
+static void note_fan_out(trace_source_t *self, uint64_t number)
+{
+    if (self->fan_out_count == self->fan_out_capacity) {
+        self->fan_out_capacity = self->fan_out_capacity ? self->fan_out_capacity * 2 : 16;
+        self->fan_outs =
+            mem_realloc(self->fan_outs, self->fan_out_capacity, sizeof *self->fan_outs);
+    }
+    self->fan_outs[self->fan_out_count++] = number;
+}
+
+uint64_t trace_source_listen(void *context, const trace_record_t *record)
 {
     trace_source_t *self = context;
     if (record->step == TRACE_RECEIVED)
@@ -67,9 +85,51 @@ void trace_source_listen(void *context, const trace_record_t *record)
         }
         if (record->step == TRACE_STORED || record->step == TRACE_STORE_FAILED)
             slot->duration_us = self->write_us;
+        if (record->step == TRACE_FANNED_OUT)
+            note_fan_out(self, trace_queue_number(self->queue));
     }
     if (record->step == TRACE_ACCEPTED || record->step == TRACE_REFUSED)
         complete_received(self, record);
+    return slot ? trace_queue_number(self->queue) : 0;
+}
+
+/* A member's pushes of one group come one after the other, then those to the next member, and at
+ * last the group's fan-out, which counts who got them all. */
+static bool is_members_last(trace_source_t *self, uint64_t number, const trace_record_t *push)
+{
+    const trace_record_t *next = trace_queue_unpublished(self->queue, number + 1);
+    return !next || (next->step != TRACE_PUSHED && next->step != TRACE_PUSH_DROPPED) ||
+           !name_equal(&next->user, &push->user) || !name_equal(&next->group, &push->group);
+}
+
+/* The one whose pushes `number` is among. */
+static trace_record_t *fan_out_of(trace_source_t *self, uint64_t number, const name_t *group)
+{
+    size_t from = 0, to = self->fan_out_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (self->fan_outs[middle] < number)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    trace_record_t *found = from < self->fan_out_count
+                                ? trace_queue_unpublished(self->queue, self->fan_outs[from])
+                                : NULL;
+    return found && name_equal(&found->group, group) ? found : NULL;
+}
+
+void trace_source_push_dropped(trace_source_t *self, uint64_t step, trace_reason_t reason)
+{
+    trace_record_t *push = trace_queue_unpublished(self->queue, step);
+    if (!push || push->step != TRACE_PUSHED)
+        return;
+    push->step = TRACE_PUSH_DROPPED;
+    push->reason = reason;
+    trace_record_t *fan_out =
+        is_members_last(self, step, push) ? fan_out_of(self, step, &push->group) : NULL;
+    if (fan_out && fan_out->count > 0)
+        fan_out->count--;
 }
 
 void trace_source_wrote(trace_source_t *self, uint64_t duration_us)
@@ -80,4 +140,5 @@ void trace_source_wrote(trace_source_t *self, uint64_t duration_us)
 void trace_source_publish(trace_source_t *self)
 {
     trace_queue_publish(self->queue);
+    self->fan_out_count = 0;
 }

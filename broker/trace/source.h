@@ -16,14 +16,22 @@ typedef struct {
     uint8_t parent_id[SPAN_ID_BYTES];
     uint64_t next_id;
     uint8_t unique[TRACE_ID_BYTES]; /* what the ids made here start from */
-    uint64_t write_us;              /* how long the turn's write took */
+    uint64_t write_us;  /* how long the turn's write took */
+    uint64_t *fan_outs; /* numbers of their records, of what isn't published yet */
+    size_t fan_out_count;
+    size_t fan_out_capacity;
 } trace_source_t;
 
 void trace_source_init(trace_source_t *self, trace_queue_t *queue);
+void trace_source_wipe(trace_source_t *self);
 
 /* A trace_listen_t; context is the source. Nothing is seen by others before
  * trace_source_publish. */
-void trace_source_listen(void *context, const trace_record_t *record);
+uint64_t trace_source_listen(void *context, const trace_record_t *record);
+
+/* What was told as pushed could not be sent: before it is published it becomes a push that was
+ * dropped, and its fan-out went to a member less. step: what trace_source_listen returned. */
+void trace_source_push_dropped(trace_source_t *self, uint64_t step, trace_reason_t reason);
 
 /* Said before rules_finish, for its record of the write. */
 void trace_source_wrote(trace_source_t *self, uint64_t duration_us);

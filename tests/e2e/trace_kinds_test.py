@@ -90,6 +90,9 @@ def test_a_message_s_way_is_told_from_its_sender_to_its_readers():
         fetched = [s for s in some(steps, "fetched", user="carol", group="tea") if holds(s, sequence)]
         equal(len(fetched), 1, "carol fetched it by one poll")
         assert fetched[0]["count"] == fetched[0]["last_sequence"] - fetched[0]["sequence"] + 1
+        got = [s for s in pushed if s["user"] == "bob"][0]
+        equal(got["sequence"], got["last_sequence"])
+        assert got["size_bytes"] < fetched[0]["size_bytes"] < 5000, "several events, measured in the same way"
         some(steps, "cursor moved", user="carol", group="tea")
         for step in steps:
             assert not set(step) & {"payload", "token", "key", "sealed", "text"}, step
@@ -261,7 +264,13 @@ def test_a_connection_that_takes_nothing_has_a_full_queue():
         assert any(message[0] == REPLY for message in seen) and numbers, "it reads again"
         lacks = set(range(1, max(numbers))) - set(numbers)
         steps = some(past(world), "push dropped", user="dee", reason="queue full")
-        equal(sum(step["count"] for step in steps), len(lacks), "pushes dropped, pushes that never came")
+        equal(len(steps), len(lacks), "pushes dropped, pushes that never came")
+        for step in steps:  # either events or a nudge
+            if "verb" in step:
+                equal((step["verb"], "sequence" in step), ("nudge", False))
+            else:
+                assert step["group"] == "den" and step["sequence"] > 0 and step["size_bytes"] > 0, step
+                equal([s for s in past(world, "--step", "pushed", "--user", "dee") if holds(s, step["sequence"])], [], "what was dropped was not pushed")
         deaf.close()
 
 
@@ -277,6 +286,11 @@ def test_a_connection_that_is_gone_takes_its_session_with_it():
         wait_for(is_told, 20, "the drop is told")
         steps = past(world)
         step = one(steps, "push dropped", user="eve", reason="connection gone")
+        last = some(steps, "appended", user="ada", verb="send")[-1]["sequence"]
+        equal((step["group"], step["sequence"], step["last_sequence"], step["count"]), ("den", last, last, 1))
+        equal([s for s in of(steps, "pushed", user="eve") if holds(s, last)], [], "what was dropped was not pushed")
+        fanned = one(steps, "fanned out", turn=step["turn"])
+        equal(fanned["count"], len(of(steps, "pushed", turn=step["turn"])))
         ended = one(steps, "session ended", user="eve", turn=step["turn"])
         equal(ended["status"], "NOT_LOGGED_IN")
         ada.send("den", "she is not")

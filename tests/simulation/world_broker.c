@@ -11,7 +11,7 @@
 #define FULL_MS      5000 /* the disk is full at most so long, times the pace */
 #define WALL_STEP_MS 86400000
 
-static void listen(void *context, const trace_record_t *record)
+static uint64_t listen(void *context, const trace_record_t *record)
 {
     world_t *self = context;
     if (record->verb == VERB_register && record->step == TRACE_ACCEPTED)
@@ -23,6 +23,7 @@ static void listen(void *context, const trace_record_t *record)
             if (!strcmp(self->nodes[i].name.text, record->user.text))
                 self->nodes[i].is_closing = true;
     world_trace_broker(self, record);
+    return 0;
 }
 
 void world_broker_end(world_t *self)

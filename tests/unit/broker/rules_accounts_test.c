@@ -270,11 +270,12 @@ static void an_account_can_be_given_up(void **state)
     buffer_free(&statement);
 }
 
-static void note_who(void *context, const trace_record_t *record)
+static uint64_t note_who(void *context, const trace_record_t *record)
 {
     name_t *who = context;
     if (record->step == TRACE_ACCEPTED)
         who[record->verb] = record->user;
+    return 0;
 }
 
 static void who_ended_a_session_is_named(void **state)

@@ -189,10 +189,11 @@ static void nothing_new_needs_no_write(void **state)
     assert_int_equal(store_memory_write_count(self->world->store), writes);
 }
 
-static void count_step(void *context, const trace_record_t *record)
+static uint64_t count_step(void *context, const trace_record_t *record)
 {
     size_t *steps = context;
     steps[record->step]++;
+    return 0;
 }
 
 static void a_listener_hears_every_step(void **state)
@@ -227,13 +228,14 @@ typedef struct {
     uint64_t fanned_out; /* to so many members */
 } deliveries_t;
 
-static void count_deliveries(void *context, const trace_record_t *record)
+static uint64_t count_deliveries(void *context, const trace_record_t *record)
 {
     deliveries_t *self = context;
     self->pushed += record->step == TRACE_PUSHED;
     self->fetched += record->step == TRACE_FETCHED;
     if (record->step == TRACE_FANNED_OUT)
         self->fanned_out = record->count;
+    return 0;
 }
 
 /* Who asked in the same turn has it by that: it was pushed to the others only. */
@@ -275,6 +277,53 @@ static void what_a_poll_of_the_turn_took_was_not_pushed(void **state)
     world_restart(self->world);
 }
 
+enum { FIRST_NAME = 100 };
+
+static uint64_t name_pushes(void *context, const trace_record_t *record)
+{
+    uint64_t *pushes = context;
+    return record->step == TRACE_PUSHED ? FIRST_NAME + (*pushes)++ : 0;
+}
+
+/* So that who can't send it can say what of. */
+static void a_frame_knows_what_its_pushes_were_called(void **state)
+{
+    setting_t *self = *state;
+    world_t *world = self->world;
+    uint64_t pushes = 0;
+    rules_listen(world->rules, name_pushes, &pushes);
+    person_login_both(&self->alice);
+    person_login_both(&self->bob);
+    assert_int_equal(room_poll_state(&self->room, &self->alice.events, 0, NULL, NULL), STATUS_OK);
+    assert_int_equal(room_poll_state(&self->room, &self->bob.events, 0, NULL, NULL), STATUS_OK);
+    for (unsigned heard = 0; heard < 2; heard++) {
+        buffer_t sealed = sealed_bytes(self->room.epoch, 0, heard, heard, 100);
+        send_request_t send = {.sealed = buffer_view(&sealed)};
+        memcpy(send.group, self->room.group, GROUP_ID_BYTES);
+        rules_listen(world->rules, heard ? name_pushes : NULL, &pushes);
+        pushes = 0;
+        world_begin(world);
+        link_send(&self->alice.events, VERB_send, &send);
+        join_request_t nothing = {0}; /* refused: a reply that is no push */
+        link_send(&self->bob.events, VERB_join, &nothing);
+        assert_int_equal(world_finish(world), STATUS_OK);
+        rules_output_t output;
+        size_t told = 0;
+        while (rules_next_output(world->rules, &output)) {
+            assert_int_equal(output.told_count, heard ? output.pushes : 0);
+            for (size_t i = 0; i < output.told_count; i++) {
+                assert_int_equal(output.told[i].verb, VERB_events);
+                assert_in_range(output.told[i].step, FIRST_NAME, FIRST_NAME + pushes - 1);
+                told += output.told[i].step;
+            }
+        }
+        assert_int_equal(pushes, heard ? 2 : 0); /* alice gets her own, too */
+        assert_int_equal(told, heard ? 2 * FIRST_NAME + 1 : 0);
+        buffer_free(&sealed);
+    }
+    rules_listen(world->rules, NULL, NULL);
+}
+
 static void a_newer_store_is_refused(void **state)
 {
     setting_t *self = *state;
@@ -302,6 +351,7 @@ int main(void)
         TEST(nothing_new_needs_no_write),
         TEST(a_listener_hears_every_step),
         TEST(what_a_poll_of_the_turn_took_was_not_pushed),
+        TEST(a_frame_knows_what_its_pushes_were_called),
         TEST(a_newer_store_is_refused),
 #undef TEST
     };

@@ -192,6 +192,104 @@ static void a_source_goes_on_when_the_queue_is_full(void **state)
     trace_queue_destroy(&queue);
 }
 
+static trace_record_t push_to(const char *user, const char *group, uint64_t first, uint64_t last)
+{
+    return (trace_record_t){.step = TRACE_PUSHED,
+                            .user = name_of(user),
+                            .group = name_of(group),
+                            .sequence = first,
+                            .last_sequence = last,
+                            .count = last - first + 1};
+}
+
+static uint64_t told(trace_source_t *source, trace_record_t record)
+{
+    return trace_source_listen(source, &record);
+}
+
+static trace_record_t fan_out(const char *group, uint64_t members)
+{
+    return (trace_record_t){.step = TRACE_FANNED_OUT, .group = name_of(group), .count = members};
+}
+
+static void a_push_that_could_not_be_sent_is_told_as_dropped(void **state)
+{
+    (void)state;
+    trace_queue_t *queue = trace_queue_new(16);
+    trace_source_t source;
+    trace_source_init(&source, queue);
+    const uint64_t early = told(&source, push_to("bob", "tea", 1, 1));
+    trace_source_publish(&source);
+    trace_queue_pop(queue, 1);
+    told(&source, push_to("ann", "tea", 3, 4));
+    const uint64_t first = told(&source, push_to("bob", "tea", 3, 4));
+    const uint64_t second = told(&source, push_to("bob", "tea", 5, 5));
+    const uint64_t partial = told(&source, push_to("cid", "tea", 3, 4));
+    trace_record_t obstacle = push_to("cid", "tea", 5, 5);
+    obstacle.step = TRACE_PUSH_DROPPED;
+    obstacle.reason = TRACE_REASON_WINDOW_FULL;
+    told(&source, obstacle);
+    const uint64_t tea = told(&source, fan_out("tea", 2));
+    told(&source, push_to("bob", "milk", 9, 9));
+    const uint64_t milk = told(&source, fan_out("milk", 1));
+    /* Who can't be sent one part of it is a member less, who can't be sent two parts too. */
+    trace_source_push_dropped(&source, first, TRACE_REASON_GONE);
+    trace_source_push_dropped(&source, second, TRACE_REASON_GONE);
+    trace_source_push_dropped(&source, partial, TRACE_REASON_QUEUE_FULL);
+    trace_source_push_dropped(&source, tea, TRACE_REASON_GONE);      /* no push */
+    trace_source_push_dropped(&source, milk + 1, TRACE_REASON_GONE); /* nothing */
+    trace_source_push_dropped(&source, early, TRACE_REASON_GONE);    /* gone out already */
+    trace_source_push_dropped(&source, 0, TRACE_REASON_GONE);
+    trace_source_publish(&source);
+    const struct {
+        trace_step_t step;
+        trace_reason_t reason;
+        uint64_t first;
+        uint64_t count;
+    } expected[] = {
+        {TRACE_PUSHED, TRACE_REASON_NONE, 3, 2},
+        {TRACE_PUSH_DROPPED, TRACE_REASON_GONE, 3, 2},
+        {TRACE_PUSH_DROPPED, TRACE_REASON_GONE, 5, 1},
+        {TRACE_PUSH_DROPPED, TRACE_REASON_QUEUE_FULL, 3, 2},
+        {TRACE_PUSH_DROPPED, TRACE_REASON_WINDOW_FULL, 5, 1},
+        {TRACE_FANNED_OUT, TRACE_REASON_NONE, 0, 1},
+        {TRACE_PUSHED, TRACE_REASON_NONE, 9, 1},
+        {TRACE_FANNED_OUT, TRACE_REASON_NONE, 0, 1},
+    };
+    const size_t count = sizeof expected / sizeof expected[0];
+    assert_int_equal(trace_queue_ready(queue), count);
+    for (size_t i = 0; i < count; i++) {
+        const trace_record_t *record = trace_queue_at(queue, i);
+        assert_int_equal(record->step, expected[i].step);
+        assert_int_equal(record->reason, expected[i].reason);
+        assert_int_equal(record->sequence, expected[i].first);
+        assert_int_equal(record->count, expected[i].count);
+    }
+    trace_source_wipe(&source);
+    trace_queue_destroy(&queue);
+}
+
+/* With a full queue records are missing: no other group's fan-out is taken for the right one. */
+static void a_dropped_push_without_its_fan_out_changes_no_other(void **state)
+{
+    (void)state;
+    trace_queue_t *queue = trace_queue_new(4);
+    trace_source_t source;
+    trace_source_init(&source, queue);
+    const trace_record_t other = {.step = TRACE_SESSION_OPENED};
+    told(&source, other);
+    told(&source, other);
+    const uint64_t push = told(&source, push_to("bob", "tea", 3, 3));
+    told(&source, fan_out("milk", 7));
+    assert_int_equal(told(&source, fan_out("tea", 1)), 0); /* no room */
+    trace_source_push_dropped(&source, push, TRACE_REASON_GONE);
+    trace_source_publish(&source);
+    assert_int_equal(trace_queue_at(queue, 2)->step, TRACE_PUSH_DROPPED);
+    assert_int_equal(trace_queue_at(queue, 3)->count, 7);
+    trace_source_wipe(&source);
+    trace_queue_destroy(&queue);
+}
+
 /* --- The filter ------------------------------------------------------------------------------ */
 
 static bool passes(trace_filter_t filter, trace_record_t record)
@@ -506,6 +604,8 @@ int main(void)
         cmocka_unit_test(two_threads_lose_nothing_unnoticed),
         cmocka_unit_test(a_request_s_steps_share_ids_and_the_first_learns_from_the_answer),
         cmocka_unit_test(a_source_goes_on_when_the_queue_is_full),
+        cmocka_unit_test(a_push_that_could_not_be_sent_is_told_as_dropped),
+        cmocka_unit_test(a_dropped_push_without_its_fan_out_changes_no_other),
         cmocka_unit_test(a_filter_passes_what_it_names),
         cmocka_unit_test(the_write_of_a_turn_passes_with_what_it_stored),
         cmocka_unit_test(a_share_takes_whole_turns),
