@@ -11,8 +11,7 @@
 void trace_source_init(trace_source_t *self, trace_queue_t *queue)
 {
     *self = (trace_source_t){.queue = queue};
-    randombytes_buf(self->unique, sizeof self->unique);
-    randombytes_buf(&self->next_id, sizeof self->next_id);
+    randombytes_buf(self->ids, sizeof self->ids);
 }
 
 void trace_source_wipe(trace_source_t *self)
@@ -21,24 +20,33 @@ void trace_source_wipe(trace_source_t *self)
     *self = (trace_source_t){0};
 }
 
-/* Never zero, and never the same twice. */
-static void make_span_id(trace_source_t *self, uint8_t out[static SPAN_ID_BYTES])
+/*
+ * Never zero, and none twice in 2^64: a counter, mixed so that each bit looks random (SplitMix64),
+ * for samplers take an id's last 56 bits for a random number (W3C Trace Context, level 2). No
+ * secret.
+ */
+static void next_id(uint64_t *counter, uint8_t out[static SPAN_ID_BYTES])
 {
-    if (++self->next_id == 0)
-        self->next_id = 1;
-    put_u64(out, self->next_id);
+    uint64_t mixed;
+    do {
+        mixed = *counter += 0x9e3779b97f4a7c15u;
+        mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
+        mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
+        mixed ^= mixed >> 31;
+    } while (mixed == 0);
+    put_u64(out, mixed);
 }
 
 static void open_request(trace_source_t *self, const trace_record_t *record)
 {
     static const uint8_t none[TRACE_ID_BYTES];
-    make_span_id(self, self->span_id);
+    next_id(&self->ids[0], self->span_id);
     memcpy(self->parent_id, record->parent_id, SPAN_ID_BYTES);
     if (memcmp(record->trace_id, none, TRACE_ID_BYTES) != 0) {
         memcpy(self->trace_id, record->trace_id, TRACE_ID_BYTES);
     } else {
-        memcpy(self->trace_id, self->unique, TRACE_ID_BYTES);
-        memcpy(self->trace_id + SPAN_ID_BYTES, self->span_id, SPAN_ID_BYTES);
+        next_id(&self->ids[1], self->trace_id);
+        next_id(&self->ids[2], self->trace_id + TRACE_ID_BYTES / 2);
     }
     self->is_open = true;
 }

@@ -14,8 +14,7 @@ typedef struct {
     uint8_t trace_id[TRACE_ID_BYTES]; /* its ids */
     uint8_t span_id[SPAN_ID_BYTES];
     uint8_t parent_id[SPAN_ID_BYTES];
-    uint64_t next_id;
-    uint8_t unique[TRACE_ID_BYTES]; /* what the ids made here start from */
+    uint64_t ids[3];    /* what ids are made of: a trace id's two halves, a span id */
     uint64_t write_us;  /* how long the turn's write took */
     uint64_t *fan_outs; /* numbers of their records, of what isn't published yet */
     size_t fan_out_count;

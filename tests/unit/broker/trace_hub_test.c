@@ -192,6 +192,63 @@ static void a_source_goes_on_when_the_queue_is_full(void **state)
     trace_queue_destroy(&queue);
 }
 
+enum { IDS = 4096 };
+
+static uint64_t ids_told(trace_queue_t *queue, size_t index, uint64_t *trace_high, uint64_t *span)
+{
+    const trace_record_t *record = trace_queue_at(queue, index);
+    *trace_high = get_u64(record->trace_id);
+    *span = get_u64(record->span_id);
+    return get_u64(record->trace_id + 8);
+}
+
+static bool is_even(size_t count, size_t of)
+{
+    return count * 16 > of * 7 && count * 16 < of * 9; /* 8 standard deviations of 4,096 */
+}
+
+/* Who samples by an id's last 56 bits, as OpenTelemetry's ratio samplers do, gets the share that
+ * was asked for and no long runs; a span's id says nothing of its trace's. */
+static void ids_look_random(void **state)
+{
+    (void)state;
+    trace_queue_t *queue = trace_queue_new(IDS);
+    trace_source_t source;
+    trace_source_init(&source, queue);
+    const trace_record_t record = {.step = TRACE_RECEIVED, .verb = VERB_hello};
+    for (size_t i = 0; i < IDS; i++)
+        assert_int_equal(trace_source_listen(&source, &record), i + 1);
+    trace_source_publish(&source);
+    uint64_t high, low, span, high_before = 0, low_before = 0, span_before = 0;
+    size_t same_as_before = 0, run = 0, longest_run = 0, ones[64] = {0}, flips[64] = {0},
+           differs[64] = {0};
+    bool was_sampled = false;
+    for (size_t i = 0; i < IDS; i++) {
+        low = ids_told(queue, i, &high, &span);
+        assert_true(span != 0 && low != 0 && span != low && span != high && high != low);
+        for (unsigned bit = 0; bit < 64; bit++) {
+            ones[bit] += low >> bit & 1;
+            flips[bit] += (low ^ low_before) >> bit & 1;
+            differs[bit] += (low ^ span) >> bit & 1;
+        }
+        bool is_sampled = (low & (UINT64_MAX >> 8)) < UINT64_C(1) << 55; /* half of all */
+        same_as_before += is_sampled == was_sampled;
+        run = is_sampled == was_sampled ? run + 1 : 1;
+        longest_run = run > longest_run ? run : longest_run;
+        was_sampled = is_sampled;
+        assert_true(high != high_before && low != low_before && span != span_before);
+        high_before = high;
+        low_before = low;
+        span_before = span;
+    }
+    for (unsigned bit = 0; bit < 64; bit++)
+        assert_true(is_even(ones[bit], IDS) && is_even(flips[bit], IDS) &&
+                    is_even(differs[bit], IDS));
+    assert_true(is_even(same_as_before, IDS));
+    assert_in_range(longest_run, 2, 40);
+    trace_queue_destroy(&queue);
+}
+
 static trace_record_t push_to(const char *user, const char *group, uint64_t first, uint64_t last)
 {
     return (trace_record_t){.step = TRACE_PUSHED,
@@ -604,6 +661,7 @@ int main(void)
         cmocka_unit_test(two_threads_lose_nothing_unnoticed),
         cmocka_unit_test(a_request_s_steps_share_ids_and_the_first_learns_from_the_answer),
         cmocka_unit_test(a_source_goes_on_when_the_queue_is_full),
+        cmocka_unit_test(ids_look_random),
         cmocka_unit_test(a_push_that_could_not_be_sent_is_told_as_dropped),
         cmocka_unit_test(a_dropped_push_without_its_fan_out_changes_no_other),
         cmocka_unit_test(a_filter_passes_what_it_names),
