@@ -289,8 +289,11 @@ static bool visit_member(void *context, const store_record_t *record)
     }
     const group_t *group = table_find(self->rules->groups, self->group, GROUP_ID_BYTES);
     const member_t *member = group ? cache_find_member(self->rules, group, &name) : NULL;
-    self->out->readers[reply->readers.count++] = (reader_record_t){
-        .name = name, .cursor = cursor_of(self, &name, member), .online = member && member->user};
+    self->out->readers[reply->readers.count++] =
+        (reader_record_t){.name = name,
+                          .cursor = cursor_of(self, &name, member),
+                          .online = member && member->user && member->user->sessions[PURPOSE_EVENTS],
+                          .until = membership.until_sequence};
     return !self->damaged;
 }
 

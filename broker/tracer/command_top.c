@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STRETCH_MS = 1000, SHOWN = 8 };
+enum { STRETCH_MS = 1000, SHOWN = 8, LISTED = LOADS_MAX };
 
 typedef struct {
     const tracer_options_t *options;
@@ -76,6 +76,11 @@ static void print_since(uint64_t since_ms)
         printf(", the oldest for %" PRIu64 " h", seconds / 3600);
 }
 
+static bool is_waiting(const group_load_record_t *group)
+{
+    return group->pending_joins != 0 || group->leaves_due != 0;
+}
+
 static void print_waits(const overview_reply_t *overview)
 {
     printf("waiting: %" PRIu64 " to be let in", overview->pending_joins);
@@ -85,7 +90,7 @@ static void print_waits(const overview_reply_t *overview)
     putchar('\n');
     for (size_t i = 0; i < overview->loads.count && i < SHOWN; i++) {
         const group_load_record_t *group = &overview->loads.items[i];
-        if (group->pending_joins == 0 && group->leaves_due == 0)
+        if (!is_waiting(group))
             break;
         printf("  %-14s %" PRIu64 " in", group->name.text, group->pending_joins);
         print_since(group->oldest_join_ms);
@@ -121,7 +126,7 @@ static void print_slow(const top_t *self, const overview_reply_t *overview)
 
 static void print_top(top_t *self, const overview_reply_t *overview)
 {
-    rates_t *rates = &self->rates;
+    const rates_t *rates = &self->rates;
     if (self->is_screen)
         fputs("\033[H\033[J", stdout);
     print_title(self, "per second");
@@ -137,13 +142,59 @@ static void print_top(top_t *self, const overview_reply_t *overview)
            overview->uptime_ms / 1000, overview->connections, overview->sessions,
            overview->users_online, overview->groups);
     print_waits(overview);
-    rates_sort_groups(rates);
     print_groups(self);
     print_slow(self, overview);
     if (self->lost > 0)
         printf("steps lost so far, and not counted above: %" PRIu64 "\n", self->lost);
     if (!self->is_screen)
         putchar('\n');
+}
+
+static void put_waiting(const overview_reply_t *overview, json_t *json)
+{
+    json_key(json, "waiting");
+    json_array(json);
+    for (size_t i = 0; i < overview->loads.count && is_waiting(&overview->loads.items[i]); i++) {
+        const group_load_record_t *group = &overview->loads.items[i];
+        json_object(json);
+        json_put_text(json, "group", group->name.text);
+        json_put_number(json, "pending_joins", group->pending_joins);
+        json_put_nonzero(json, "oldest_join_ms", group->oldest_join_ms);
+        json_put_number(json, "pending_leaves", group->leaves_due);
+        json_put_nonzero(json, "oldest_leave_ms", group->oldest_leave_ms);
+        json_put_number(json, "members", group->members);
+        json_put_number(json, "online", group->online);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void put_busiest(const rates_t *rates, json_t *json)
+{
+    json_key(json, "busiest");
+    json_array(json);
+    for (size_t i = 0; i < rates->group_count && i < LISTED; i++) {
+        const group_rate_t *group = &rates->groups[i];
+        json_object(json);
+        json_put_text(json, "group", group->name.text);
+        json_put_number(json, "messages", group->messages);
+        json_put_number(json, "deliveries", group->deliveries);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void put_slow(const overview_reply_t *overview, json_t *json)
+{
+    json_key(json, "slow");
+    json_array(json);
+    for (size_t i = 0; i < overview->slow.count && overview->slow.items[i].behind > 0; i++) {
+        json_object(json);
+        json_put_text(json, "user", overview->slow.items[i].name.text);
+        json_put_number(json, "behind", overview->slow.items[i].behind);
+        json_end(json);
+    }
+    json_end(json);
 }
 
 static void print_json(const top_t *self, const overview_reply_t *overview)
@@ -160,10 +211,16 @@ static void print_json(const top_t *self, const overview_reply_t *overview)
         {"pushed", rates->pushed},
         {"fetched", rates->fetched},
         {"dropped", rates->dropped},
+        {"answers", rates->answers.total},
         {"answer_p50_us", durations_at(&rates->answers, 0.5)},
+        {"answer_p90_us", durations_at(&rates->answers, 0.9)},
         {"answer_p99_us", durations_at(&rates->answers, 0.99)},
+        {"answer_max_us", durations_at(&rates->answers, 1)},
+        {"syncs", rates->syncs.total},
         {"sync_p50_us", durations_at(&rates->syncs, 0.5)},
+        {"sync_p90_us", durations_at(&rates->syncs, 0.9)},
         {"sync_p99_us", durations_at(&rates->syncs, 0.99)},
+        {"sync_max_us", durations_at(&rates->syncs, 1)},
         {"connections", overview->connections},
         {"sessions", overview->sessions},
         {"users_online", overview->users_online},
@@ -178,6 +235,9 @@ static void print_json(const top_t *self, const overview_reply_t *overview)
     json_object(&json);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         json_put_number(&json, numbers[i].key, numbers[i].value);
+    put_waiting(overview, &json);
+    put_busiest(rates, &json);
+    put_slow(overview, &json);
     json_end(&json);
     tracer_put_line(&text);
 }
@@ -188,6 +248,7 @@ static status_t show(top_t *self)
     status_t status = connection_ask(self->connection, VERB_overview, NULL, &reply);
     if (status != STATUS_OK)
         return status;
+    rates_sort_groups(&self->rates);
     if (self->options->is_json)
         print_json(self, &reply->body.overview_reply);
     else

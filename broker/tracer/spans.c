@@ -236,6 +236,8 @@ static void link_to_creations(const spans_t *self, span_t *span, const trace_rec
 static void describe_messages(span_t *span, const trace_record_t *step)
 {
     char id[MESSAGE_ID_BYTES];
+    if (step->sequence == 0)
+        return;
     if (step->sequence == step->last_sequence) {
         message_id(id, &step->group, step->sequence);
         span_text(span, "messaging.message.id", id);
@@ -304,6 +306,17 @@ static void take_incident(spans_t *self, open_request_t *request, const trace_re
     give(self, &span);
 }
 
+/* A nudge says that there is something to poll: no message was to be delivered. */
+static void take_lost_nudge(spans_t *self, const trace_record_t *step)
+{
+    span_t span = {.kind = SPAN_INTERNAL, .start_us = step->time_us, .end_us = step->time_us};
+    new_context(&span.context, NULL);
+    describe_operation(&span, step->verb == VERB_none ? "push" : text_of_verb(step->verb), NULL);
+    describe_place(&span, step);
+    fail_with_reason(&span, step->reason, "not pushed");
+    give(self, &span);
+}
+
 void spans_add(spans_t *self, const trace_record_t *step)
 {
     const bool is_full = step->step == TRACE_RECEIVED && self->open_count == OPEN_MAX;
@@ -333,7 +346,10 @@ void spans_add(spans_t *self, const trace_record_t *step)
         break;
     case TRACE_PUSHED:
     case TRACE_PUSH_DROPPED:
-        take_pushed(self, step);
+        if (step->sequence != 0)
+            take_pushed(self, step);
+        else
+            take_lost_nudge(self, step);
         break;
     case TRACE_FETCHED:
         take_fetched(self, step);

@@ -4,7 +4,7 @@
  *
  *   received .. accepted, appended ... stored   one span a request, to the end of its turn
  *                fetched                        a span below the poll's
- *   pushed, push dropped                        a span each, with links to what was sent
+ *   pushed, push dropped                        a span each, with links to what was sent, if any
  *   stored                                      a span, below or linked to the turn's requests
  */
 #ifndef CONCLAVE_BROKER_TRACER_SPANS_H

@@ -169,6 +169,8 @@ static void put_dropped(const line_t *self)
             style_ink(self->style, INK_PLAIN));
     put_user(self, -GROUP_WIDTH);
     fputc(' ', self->out);
+    if (self->step->verb != VERB_none) /* of no events */
+        fprintf(self->out, "%s ", text_of_verb(self->step->verb));
     put_ink(self, INK_BAD, "not pushed:");
     fprintf(self->out, " %s", trace_reason_name(self->step->reason));
     put_sequence(self);
@@ -192,7 +194,8 @@ static void put_step(const line_t *self)
     case TRACE_APPENDED:
         put_request(self, INK_BOLD, "appended");
         put_sequence(self);
-        fprintf(self->out, " epoch %" PRIu64, step->epoch);
+        if (step->epoch != 0)
+            fprintf(self->out, " epoch %" PRIu64, step->epoch);
         break;
     case TRACE_STORED:
     case TRACE_STORE_FAILED:

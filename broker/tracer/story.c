@@ -41,9 +41,10 @@ void story_add_facts(story_t *self, const explain_reply_t *facts)
     for (size_t i = 0; i < facts->readers.count; i++) {
         const reader_record_t *listed = &facts->readers.items[i];
         story_reader_t *reader = reader_named(self, &listed->name);
-        reader->is_reader = true;
+        reader->is_listed = true;
         reader->is_online = listed->online != 0;
         reader->cursor = listed->cursor;
+        reader->left_with = listed->until;
     }
     self->facts.readers.items = NULL;
     self->facts.readers.count = 0;
@@ -157,15 +158,23 @@ static void print_since(FILE *out, const style_t *style, uint64_t from_us, uint6
         fprintf(out, "+%s", text_of_us(style, to_us - from_us));
 }
 
+/* Not all events have one. */
+static void put_epoch(FILE *out, const char *before, uint64_t epoch)
+{
+    if (epoch != 0)
+        fprintf(out, "%s%" PRIu64, before, epoch);
+}
+
 static void print_head(const story_t *self, FILE *out, const style_t *style)
 {
     fprintf(out, "%s%s #%" PRIu64 "%s: %s of %s%s%s", style_ink(style, INK_BOLD), self->group.text,
             self->sequence, style_ink(style, INK_PLAIN), kind_text(self),
             style_ink(style, INK_USER), sender_text(self), style_ink(style, INK_PLAIN));
-    if (self->has_facts)
-        fprintf(out, ", %s sealed, epoch %" PRIu64 ", %s in the log's time",
-                text_of_bytes(self->facts.size_bytes), self->facts.epoch,
-                text_of_time(self->facts.time_ms * 1000));
+    if (self->has_facts) {
+        fprintf(out, ", %s sealed", text_of_bytes(self->facts.size_bytes));
+        put_epoch(out, ", epoch ", self->facts.epoch);
+        fprintf(out, ", %s in the log's time", text_of_time(self->facts.time_ms * 1000));
+    }
     fputc('\n', out);
 }
 
@@ -181,8 +190,10 @@ static void print_way(const story_t *self, FILE *out, const style_t *style)
     if (self->received.time_us)
         fprintf(out, "  %s received, %s of %s\n", text_of_time(self->received.time_us),
                 text_of_verb(self->received.verb), text_of_bytes(self->received.size_bytes));
-    fprintf(out, "  %s accepted as #%" PRIu64 " of epoch %" PRIu64 ", ",
-            text_of_time(self->appended.time_us), self->sequence, self->appended.epoch);
+    fprintf(out, "  %s accepted as #%" PRIu64, text_of_time(self->appended.time_us),
+            self->sequence);
+    put_epoch(out, " of epoch ", self->appended.epoch);
+    fputs(", ", out);
     print_since(out, style, from, self->appended.time_us);
     fputc('\n', out);
     if (self->stored.time_us) {
@@ -206,14 +217,51 @@ static bool has_it(const story_t *self, const story_reader_t *reader)
     return reader->acknowledged_us != 0 || reader->cursor >= self->sequence;
 }
 
+static bool has_all_facts(const story_t *self)
+{
+    return self->has_facts && !self->facts.more;
+}
+
+static bool has_left(const story_t *self, const story_reader_t *reader)
+{
+    return reader->left_with != 0 || (has_all_facts(self) && !reader->is_listed);
+}
+
+/* Who was a member then and is one now. */
+static bool is_reader(const story_reader_t *reader)
+{
+    return reader->is_listed && reader->left_with == 0;
+}
+
+static bool is_waited_for(const story_t *self, const story_reader_t *reader)
+{
+    return is_reader(reader) && !has_it(self, reader);
+}
+
+/* Who only has a cursor behind the message may have come after it: the facts know. */
+static bool is_shown(const story_t *self, const story_reader_t *reader)
+{
+    return !has_all_facts(self) || reader->is_listed || reader->pushed_us || reader->dropped_us ||
+           reader->fetched_us;
+}
+
+static void print_waiting(const story_reader_t *reader, FILE *out, const style_t *style)
+{
+    fprintf(out, "%s %s, has all up to #%" PRIu64 "%s", style_ink(style, INK_BAD),
+            reader->is_online ? "not acknowledged yet" : "offline", reader->cursor,
+            style_ink(style, INK_PLAIN));
+}
+
 static void print_reader(const story_t *self, const story_reader_t *reader, FILE *out,
                          const style_t *style)
 {
     const uint64_t from = beginning(self);
+    const bool is_waiting = is_waited_for(self, reader);
     fprintf(out, "    %s%-12s%s", style_ink(style, INK_USER), reader->name.text,
             style_ink(style, INK_PLAIN));
     if (reader->dropped_us)
-        fprintf(out, " not pushed (%s)", trace_reason_name(reader->reason));
+        fprintf(out, " not delivered: %s;%s", trace_reason_name(reader->reason),
+                is_waiting && !reader->fetched_us ? " will fetch by poll;" : "");
     if (reader->pushed_us) {
         fputs(" pushed ", out);
         print_since(out, style, from, reader->pushed_us);
@@ -227,11 +275,13 @@ static void print_reader(const story_t *self, const story_reader_t *reader, FILE
         print_since(out, style, from, reader->acknowledged_us);
     } else if (has_it(self, reader)) {
         fputs(" acknowledged", out);
-    } else if (reader->is_reader) {
-        fprintf(out, "%s %s, has all up to #%" PRIu64 "%s", style_ink(style, INK_BAD),
-                reader->is_online ? "not acknowledged yet" : "offline", reader->cursor,
-                style_ink(style, INK_PLAIN));
+    } else if (is_waiting) {
+        print_waiting(reader, out, style);
     }
+    if (reader->left_with)
+        fprintf(out, " left with #%" PRIu64, reader->left_with);
+    else if (has_left(self, reader))
+        fputs(" left", out);
     fputc('\n', out);
 }
 
@@ -241,9 +291,10 @@ void story_print(const story_t *self, FILE *out, const style_t *style)
     print_head(self, out, style);
     print_way(self, out, style);
     for (size_t i = 0; i < self->reader_count; i++) {
-        print_reader(self, &self->readers[i], out, style);
-        readers += self->readers[i].is_reader;
-        waiting += self->readers[i].is_reader && !has_it(self, &self->readers[i]);
+        if (is_shown(self, &self->readers[i]))
+            print_reader(self, &self->readers[i], out, style);
+        readers += is_reader(&self->readers[i]);
+        waiting += is_waited_for(self, &self->readers[i]);
     }
     if (!self->has_facts)
         return;
@@ -269,8 +320,11 @@ static void put_reader(const story_t *self, const story_reader_t *reader, json_t
 {
     json_object(out);
     json_put_text(out, "name", reader->name.text);
-    if (reader->is_reader)
+    if (reader->is_listed)
         json_put_bool(out, "online", reader->is_online);
+    if (self->has_facts)
+        json_put_bool(out, "left", has_left(self, reader));
+    json_put_nonzero(out, "left_with", reader->left_with);
     json_put_bool(out, "has_it", has_it(self, reader));
     json_put_nonzero(out, "cursor", reader->cursor);
     json_put_nonzero(out, "pushed_us", reader->pushed_us);
@@ -307,7 +361,8 @@ void story_write_json(const story_t *self, json_t *out)
     json_key(out, "readers");
     json_array(out);
     for (size_t i = 0; i < self->reader_count; i++)
-        put_reader(self, &self->readers[i], out);
+        if (is_shown(self, &self->readers[i]))
+            put_reader(self, &self->readers[i], out);
     json_end(out);
     json_end(out);
 }

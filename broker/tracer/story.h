@@ -12,12 +12,13 @@
 /* Times in µs since 1970; 0: not seen. */
 typedef struct {
     name_t name;
-    bool is_reader; /* the store lists them */
+    bool is_listed; /* the store has them as one who was a member then */
     bool is_online;
-    uint64_t cursor; /* has all up to there */
+    uint64_t left_with; /* the last event that was for them; 0: a member, or not known */
+    uint64_t cursor;    /* has all up to there */
     uint64_t pushed_us;
-    uint64_t dropped_us;
-    uint64_t reason; /* trace_reason_t, of the drop */
+    uint64_t dropped_us; /* it was to be pushed, and was not */
+    uint64_t reason;     /* trace_reason_t, of the drop */
     uint64_t fetched_us;
     uint64_t acknowledged_us;
 } story_reader_t;

@@ -11,6 +11,7 @@ import time
 
 from harness import BUILD, SLOW, World, contains, equal, main, matches, room, wait_for
 from otlp_sink import Sink, attributes, check_body, close, endless, hang
+from trace_test import message_to_the_killed
 
 TRACE = os.path.join(BUILD, "conclave-trace")
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(1, 6)
@@ -130,6 +131,7 @@ def test_spans_field_by_field():
             equal(has["messaging.operation.type"], "receive")
             batch = [key for key in has if key.startswith("messaging.batch")]
             equal(bool(batch), "messaging.message.id" not in has, "one message or several")
+            equal(bool(batch), "messaging.message.envelope.size" not in has, "one message's size, as of a push")
         refused, = [(span, attributes(span["attributes"])) for span in spans if span["name"] == "lookup" and "status" in span]
         equal((refused[1]["error.type"], refused[0]["status"]), ("UNKNOWN_GROUP", {"code": 2, "message": "no such group"}))
         writes = [(span, attributes(span["attributes"])) for span in spans if span["name"] == "write"]
@@ -149,6 +151,23 @@ def test_spans_field_by_field():
         # A session ends with the login that replaces it, or by itself.
         assert "session ended" in [event["name"] for span, _ in named(spans, "login") for event in span.get("events", [])]
         equal({span["kind"] for span, _ in named(spans, "session ended")} - {INTERNAL}, set())
+
+
+def test_a_push_to_who_was_gone_is_one_span_that_failed():
+    with World(broker_args=["--trace-history", "100000"]) as world, Sink() as sink:
+        number = f"tea/{message_to_the_killed(world)}"
+        otlp(world, "--past", "--for", "1", "otlp", sink.url)
+        for body in sink.bodies():
+            check_body(body, body["resourceSpans"][0]["scopeSpans"][0]["scope"]["version"], world.broker.url.split("#")[1])
+        spans = sink.spans()
+        (request, _), = named(spans, "send {group}", messaging_message_id=number)
+        (push, has), = named(spans, "push {group}", messaging_message_id=number, enduser_id="bob")
+        equal((has["error.type"], has["messaging.destination.name"], push["kind"]), ("connection_gone", "tea", CONSUMER))
+        equal((push["traceId"], push["parentSpanId"], links(push)), (*context(request), {number: context(request)}))
+        (came, came_has), = named(spans, "push {group}", messaging_message_id=number, enduser_id="carol")
+        equal(("status" in came, came_has["messaging.message.envelope.size"]), (False, has["messaging.message.envelope.size"]))
+        for span in spans:
+            assert not attributes(span["attributes"]).get("messaging.message.id", "/1").endswith("/0"), span
 
 
 def test_a_recording_is_sent_whole():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 from harness import BUILD, SLOW, World, contains, equal, main, room, wait_for
+from trace_test import message_to_the_killed
 
 TRACE = os.path.join(BUILD, "conclave-trace")
 # What each kind of event must have (Trace Event Format).
@@ -134,6 +135,21 @@ def test_the_file_has_tracks_slices_and_arrows():
             got = {to for who, name, to, args in led
                    if name == f"send #{number}" and args["sequence"] <= number <= args["last_sequence"]}
             equal(got, {"alice", "bob"}, "who is led to")
+
+
+def test_no_arrow_leads_to_who_was_gone():
+    with World(broker_args=["--trace-history", "100000"]) as world:
+        sequence = message_to_the_killed(world)
+        path = os.path.join(world.dir, "trace.json")
+        trace(world, "--past", "--for", "1", "perfetto", path)
+        events = read(path)
+        check_nesting(events)
+        tracks = names(events)
+        led = [tracks[track_of(end)] for start, end in arrows(events)
+               if start["name"] == f"send #{sequence}" and end["args"]["sequence"] <= sequence <= end["args"]["last_sequence"]]
+        assert "carol" in led and "bob" not in led, led
+        dropped, = [event for event in events if event.get("cat") == "push dropped" and event["args"].get("sequence") == sequence]
+        equal((tracks[track_of(dropped)], dropped["args"]["group"], dropped["args"]["reason"]), ("bob", "tea", "connection gone"))
 
 
 def test_a_recording_gives_the_same_file():

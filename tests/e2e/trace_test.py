@@ -102,6 +102,74 @@ def test_explain_tells_a_message_s_story():
         contains(tracer(world, "explain", "tea", "x", code=2), "explain tea 17")
 
 
+def story_of(world, group, sequence):
+    return json.loads(tracer(world, "--json", "explain", group, str(sequence)))
+
+
+def test_explain_says_who_was_killed_before_it_came():
+    with World(broker_args=["--trace-history", "20000"]) as world:
+        sequence = message_to_the_killed(world)
+        dropped, = of(past(world), "push dropped", user="bob", sequence=sequence)
+        equal((dropped["group"], dropped["sequence"], dropped["last_sequence"], dropped["count"], dropped["reason"]),
+              ("tea", sequence, sequence, 1, "connection gone"))
+        pushed = [s for s in of(past(world), "pushed", group="tea") if s["sequence"] <= sequence <= s["last_sequence"]]
+        assert {"carol"} <= {s["user"] for s in pushed} <= {"alice", "carol"}, pushed
+        assert dropped["epoch"] > 0 and dropped["size_bytes"] == pushed[0]["size_bytes"], (dropped, pushed)
+        story = story_of(world, "tea", sequence)
+        equal(story["fanned_out"]["count"], len(pushed))
+        bob, = [reader for reader in story["readers"] if reader["name"] == "bob"]
+        equal((bob["reason"], "pushed_us" in bob, bob["has_it"]), ("connection gone", False, False))
+        text = tracer(world, "explain", "tea", str(sequence))
+        contains(text, f"pushed to {len(pushed)} member")
+        contains(text, f"bob          not delivered: connection gone; will fetch by poll; offline, has all up to #{bob['cursor']}\n")
+        world.bob.ok("listen", "tea", "--count", "1", "--wait", "20")
+        contains(tracer(world, "explain", "tea", str(sequence)), "bob          not delivered: connection gone; fetched +")
+
+
+def message_to_the_killed(world):
+    """Bob and carol are connected, bob is killed, alice writes: the message's sequence."""
+    alice, bob, carol = world.users("alice", "bob", "carol")
+    serve = room(world, "tea", alice, bob, carol)
+    following = [user.start("listen", "tea") for user in (bob, carol)]
+    alice.ok("send", "tea", "first")
+    wait_for(lambda: all("first" in follow.texts() for follow in following), 30, "both follow")
+    equal(serve.stop(), 0)
+    following[0].kill()
+    sequence = alice.json("send", "tea", "hello")[0]["seq"]
+    wait_for(lambda: "hello" in following[1].texts(), 30, "carol reads")
+    world.bob = bob
+    return sequence
+
+
+def test_explain_waits_for_nobody_who_left():
+    with World(broker_args=["--trace-history", "20000"]) as world:
+        alice, bob = world.users("alice", "bob")
+        serve = room(world, "tea", alice, bob)
+        read = alice.start("listen", "tea")
+        sequence = alice.json("send", "tea", "bob will never read this")[0]["seq"]
+        wait_for(lambda: read.texts(), 30, "alice reads")
+        bob.ok("leave", "tea")
+        leave, = of(past(world), "appended", verb="leave", group="tea")
+        wait_for(lambda: of(past(world), "appended", verb="commit", group="tea")[-1]["sequence"] > leave["sequence"], 30, "bob is rekeyed out")
+        for number, kind in ((sequence, "message"), (leave["sequence"], "leave")):
+            wait_for(lambda number=number: {r["name"]: r["has_it"] for r in story_of(world, "tea", number)["readers"]}["alice"], 30, "alice has it")
+            story = story_of(world, "tea", number)
+            equal(story["kind"], kind)
+            equal({r["name"]: (r["left"], r.get("left_with")) for r in story["readers"]},
+                  {"alice": (False, None), "bob": (True, leave["sequence"])})
+            text = tracer(world, "explain", "tea", str(number))
+            contains(text, "All 1 readers have it.")
+            contains(text, f"left with #{leave['sequence']}\n")
+            assert "epoch 0" not in text and "bob offline" not in text, text
+        # Who came after it is no reader of it, however far their cursor is.
+        carol, = world.users("carol")
+        carol.ok("join", "tea", "--wait", "30")
+        alice.ok("send", "tea", "welcome")
+        until_told(carol, lambda: [s for s in of(past(world), "cursor moved", user="carol") if s["sequence"] > sequence], "carol's cursor is told")
+        equal({r["name"] for r in story_of(world, "tea", sequence)["readers"]}, {"alice", "bob"})
+        equal(serve.stop(), 0)
+
+
 def test_explain_without_a_past_says_what_the_store_knows():
     with World() as world:
         alice, bob = world.users("alice", "bob")
@@ -142,19 +210,50 @@ def test_a_recording_tells_the_same():
 
 def test_top_counts():
     with World() as world:
-        alice, bob = world.users("alice", "bob")
-        room(world, "tea", alice, bob)
-        top = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "--json", "--for", "6", "top"],
-                               stdout=subprocess.PIPE, text=True, env=world.env)
+        alice, bob, carol, dave = world.users("alice", "bob", "carol", "dave")
+        serve = room(world, "tea", alice, bob, carol)
+        asleep = carol.start("listen", "tea")
+        bob.ok("send", "tea", "are you there?")
+        wait_for(asleep.texts, 30, "carol follows")
+        equal(serve.stop(), 0)
+        asleep.process.send_signal(signal.SIGSTOP)
+        since_ms = time.time() * 1000
+        dave.run("join", "tea", "--wait", "1")  # and nobody lets him in
+        # Whoever watches first sees the first message.
+        top = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "--json", "top"], stdout=subprocess.PIPE,
+                               text=True, env=world.env)
+        lines = [json.loads(top.stdout.readline())]
         bob.ok("send", "tea", input="".join(f"{i}\n" for i in range(20)))
-        out, _ = top.communicate(timeout=60)
-        lines = [json.loads(line) for line in out.splitlines()]
+        while sum(line["messages"] for line in lines) < 20 or not lines[-1]["slow"]:
+            lines.append(json.loads(top.stdout.readline()))
+            assert len(lines) < 60 * SLOW, lines
+        screen = tracer(world, "--for", "1", "top")
+        asleep.process.send_signal(signal.SIGCONT)
+        top.terminate()
+        lines += [json.loads(line) for line in top.communicate(timeout=20 * SLOW)[0].splitlines()]
         equal(top.returncode, 0)
-        assert sum(line["messages"] for line in lines) <= 20
-        assert sum(line["requests"] for line in lines) > 0 and max(line["sessions"] for line in lines) >= 2, lines
-        text = tracer(world, "--for", "1", "top")
-        for part in ("per second", "requests", "waiting: 0 to be let in", "connections"):
-            contains(text, part)
+        equal(sum(line["messages"] for line in lines), 20, "messages")
+        equal({line["lost"] for line in lines}, {0})
+        assert sum(line["requests"] for line in lines) > 20 and max(line["sessions"] for line in lines) >= 2, lines
+        busy = [line for line in lines if line["messages"] > 0]
+        for line in busy:
+            equal([(group["group"], group["messages"]) for group in line["busiest"]], [("tea", line["messages"])])
+            assert line["answers"] > 0 and line["syncs"] > 0, line
+        assert sum(group["deliveries"] for line in busy for group in line["busiest"]) > 0, busy
+        for line in lines:
+            for kind in ("answer", "sync"):
+                half, most, nearly, every = (line[f"{kind}_{share}_us"] for share in ("p50", "p90", "p99", "max"))
+                assert 0 <= half <= most <= nearly <= every < 60_000_000, line
+                equal(half > 0, line[kind + "s"] > 0, f"{kind}: a duration is there if something took one")
+            equal((line["pending_joins"], [(group["group"], group["pending_joins"], group["members"]) for group in line["waiting"]]),
+                  (1, [("tea", 1, 3)]))
+            equal(line["waiting"][0]["oldest_join_ms"], line["oldest_join_ms"])
+            assert since_ms - 1000 < line["oldest_join_ms"] < line["time_ms"], line
+        slow = {reader["user"]: reader["behind"] for line in lines for reader in line["slow"]}
+        assert 1 <= slow["carol"] <= 20 + 1, slow
+        for part in ("per second", "requests", "waiting: 1 to be let in, the oldest for ", "  tea            1 in", "slow clients ", "  carol  ",
+                     "connections"):
+            contains(screen, part)
 
 
 def test_a_backup_under_traffic_restores_all_that_was_acknowledged_before_it():

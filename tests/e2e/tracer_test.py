@@ -14,7 +14,7 @@ import time
 
 from harness import BUILD, SLOW, Skip, contains, equal, main, matches, wait_for
 from otlp_sink import Sink, attributes
-from planted import (BACKUP, EXPLAIN, GONE, MALFORMED, NOT_FOUND, OK, OVERVIEW, POLL_MESSAGES, REASONS, SEND, STORE_FULL, TOO_MANY, TRACED_MAX, UNWATCH, WATCH,
+from planted import (BACKUP, EXPLAIN, GONE, MALFORMED, NOT_FOUND, NUDGE, OK, OVERVIEW, POLL_MESSAGES, REASONS, SEND, STORE_FULL, TOO_MANY, TRACED_MAX, UNWATCH, WATCH,
                      PlantedBroker, record, step, traced)
 
 TRACE = os.path.join(BUILD, "conclave-trace")
@@ -81,6 +81,9 @@ LINES = [
     (step("handshake_failed", reason=REASONS["protocol"]), "  somebody ✗ handshake failed: other protocol"),
     (step("handshake_failed", reason=200), "  somebody ✗ handshake failed: ?"),
     (step(99), "a step that this version doesn't know"),
+    (step("appended", **BOB, verb=SEND, sequence=17), "       bob → tea        send           appended #17"),
+    (step("push_dropped", user="bob", verb=NUDGE, count=1, reason=REASONS["queue_full"]),
+     "    broker ✗ bob        nudge not pushed: queue full"),
 ]
 STORE_LINES = [text for record_, text in LINES if text.startswith("     store")]
 
@@ -114,7 +117,7 @@ def test_watch_filters():
     with folder() as here:
         path = record(os.path.join(here, "steps"), [record_ for record_, text in LINES])
         equal(watch(path, "--status", "STALE_EPOCH"), [LINES[4][1], *STORE_LINES])
-        equal(watch(path, "--refused"), [LINES[i][1] for i in (4, 5, 8, 12, 18, 19)])
+        equal(watch(path, "--refused"), [LINES[i][1] for i in (4, 5, 8, 12, 18, 19, 22)])
         for status in ("OK", "BAD_SEAL", "nonsense"):  # done, none of the broker's, none
             contains(said("--from", path, "--status", status, "watch", code=2), "--status: it must be a status")
         contains(said("--from", path, "--for", "0", "watch", code=2), "--for: it must be 1 to 1000000 seconds")
@@ -195,8 +198,8 @@ def test_a_file_that_can_not_be_written_whole_is_a_failure():
 
 def facts(**more):
     """An answer to explain: message 17 of tea."""
-    given = {"kind": 1, "sender": "bob", "readers": [], "more": 0, **more}
-    return OK, [bytes(16), given["kind"], 0, given["sender"], 300, 3, 20, given["readers"], given["more"]]
+    given = {"kind": 1, "sender": "bob", "epoch": 3, "readers": [], "more": 0, **more}
+    return OK, [bytes(16), given["kind"], 0, given["sender"], 300, given["epoch"], 20, given["readers"], given["more"]]
 
 
 def answering(**answers):
@@ -220,7 +223,7 @@ def test_explain_calls_each_kind_of_event_by_its_name():
 
 def test_explain_says_who_waits_and_why():
     with folder() as here:
-        readers = [["ann", 17, 1], ["bob", 3, 1], ["cid", 2, 0], ["dan", 0, 1]]
+        readers = [["ann", 17, 1, 0], ["bob", 3, 1, 0], ["cid", 2, 0, 0], ["dan", 0, 1, 0], ["fay", 5, 0, 18]]
         at = {"turn": 4, "group": "tea", "sequence": 16, "last_sequence": 18}
         steps = [step("received", group="tea", user="bob", verb=SEND, turn=4, size_bytes=400, span_id=b"12345678", time_us=1_000_000),
                  step("appended", group="tea", user="bob", verb=SEND, turn=4, sequence=17, last_sequence=17, epoch=3, span_id=b"12345678",
@@ -243,12 +246,33 @@ def test_explain_says_who_waits_and_why():
             for line in ("00:00:01.000000 received, send of 400 B", "00:00:01.000100 accepted as #17 of epoch 3, +100 µs",
                          "stored in a batch of 5 records and 2.0 kB, synced in 1.2 ms, +2.0 ms", "pushed to 2 members, +2.1 ms",
                          "ann          pushed +2.2 ms acknowledged\n", "bob          not acknowledged yet, has all up to #3\n",
-                         "cid          offline, has all up to #2\n", "dan          not pushed (queue full) not acknowledged yet, has all up to #0\n",
+                         "cid          offline, has all up to #2\n", "dan          not delivered: queue full; will fetch by poll; not acknowledged yet, has all up to #0\n", "fay          left with #18\n",
                          "eve          fetched at 00:00:00.999999\n", "and more than these 1024\n", "Still waiting for 3 of 4 readers."):
                 contains(text, line)
             story = {reader["name"]: reader for reader in json.loads(trace("--data", here, "--json", "explain", "tea", "17")[0])["readers"]}
-            equal({name: reader["has_it"] for name, reader in story.items()}, {"ann": True, "bob": False, "cid": False, "dan": False, "eve": False})
+            equal({name: reader["has_it"] for name, reader in story.items()}, {"ann": True, "bob": False, "cid": False, "dan": False, "eve": False, "fay": False})
+            equal({name for name, reader in story.items() if reader["left"]}, {"fay"}, "of those beyond the list it isn't known")
             equal((story["dan"]["reason"], story["dan"]["dropped_us"]), ("queue full", 1_002_300))
+
+
+def test_explain_knows_whose_it_was_when_the_list_is_whole():
+    with folder() as here:
+        at = {"group": "tea", "sequence": 17, "last_sequence": 17}
+        steps = [step("appended", group="tea", user="bob", verb=SEND, sequence=17, last_sequence=17, time_us=1_000_100),
+                 step("pushed", **at, user="eve", time_us=1_000_200),
+                 step("push_dropped", **at, user="gus", reason=REASONS["left"], time_us=1_000_300),
+                 step("cursor_moved", group="tea", user="new", sequence=30)]
+        answers = answering(explain=lambda fields: [facts(epoch=0, readers=[["ann", 17, 1, 0], ["gus", 3, 0, 17]])],
+                            watch=lambda fields: [(OK, [0, 0]), traced(steps)])
+        with PlantedBroker(here, answers):
+            text = trace("--data", here, "explain", "tea", "17")[0]
+            for line in ("tea #17: a message of bob, 300 B sealed, 00:00:00", "accepted as #17, +0 µs\n", "eve          pushed +100 µs left\n",
+                         "gus          not delivered: left; left with #17\n", "All 1 readers have it."):
+                contains(text, line)
+            assert "epoch" not in text and "new" not in text, text
+            story = json.loads(trace("--data", here, "--json", "explain", "tea", "17")[0])
+            equal({reader["name"]: reader["left"] for reader in story["readers"]}, {"ann": False, "gus": True, "eve": True})
+            assert "epoch" not in story, story
 
 
 def test_explain_from_a_recording_that_lacks_it():
@@ -315,6 +339,14 @@ def test_top_shows_what_waits_who_is_busy_and_who_is_slow():
             assert "calm" not in text and "dan" not in text, text
             line = json.loads(trace("--data", here, "--for", "1", "--json", "top")[0])
             equal([line[key] for key in ("messages", "refused", "pending_joins", "pending_leaves", "lost")], [4, 1, 2, 4, 11])
+            equal([line[f"answer_{share}_us"] for share in ("p50", "p90", "p99", "max")], [3, 4095, 4095, 4095])
+            equal([line[key] for key in ("answers", "syncs", "sync_p50_us", "sync_max_us")], [2, 1, 895, 895])
+            equal(line["busiest"], [{"group": "tea", "messages": 3, "deliveries": 2}, {"group": "milk", "messages": 1, "deliveries": 1}])
+            equal(line["slow"], [{"user": "cid", "behind": 700}, {"user": "ann", "behind": 5}])
+            equal(line["waiting"], [{"group": "tea", "pending_joins": 2, "oldest_join_ms": loads[0][6], "pending_leaves": 1,
+                                     "oldest_leave_ms": loads[0][8], "members": 9, "online": 4},
+                                    {"group": "milk", "pending_joins": 0, "pending_leaves": 3, "oldest_leave_ms": loads[1][8], "members": 2,
+                                     "online": 2}])
             contains(on_a_terminal("--data", here, "--for", "1", "top"), "\033[H\033[J")
         contains(said("--from", os.path.join(here, "steps"), "top", code=2), "--from has none")
 
@@ -490,6 +522,7 @@ def test_spans_of_steps_that_real_brokers_seldom_take():
              step("store_failed", turn=2, count=2, status=STORE_FAILED, duration_us=9),
              step("pushed", **BOB, turn=3, sequence=1, last_sequence=2**64 - 1, count=9),
              step("push_dropped", **BOB, turn=3, sequence=5, last_sequence=5, reason=REASONS["window_full"]),
+             step("push_dropped", user="bob", verb=NUDGE, turn=3, count=1, reason=REASONS["gone"]),
              step("handshake_failed", reason=REASONS["authentication"], turn=0),
              step("session_ended", user="bob", turn=4, status=REPLACED)])
         by_name = {}
@@ -505,6 +538,10 @@ def test_spans_of_steps_that_real_brokers_seldom_take():
         assert whole["droppedLinksCount"] >= 2**31 - 1, "as many as fit the format's number"
         dropped = [has for span, has in pushes if has.get("error.type")][0]
         equal(dropped["error.type"], "window_full")
+        (nudge, has), = by_name["nudge"]
+        equal((nudge["kind"], "links" in nudge, "parentSpanId" in nudge), (1, False, False), "no message, so nobody consumes one")
+        equal((has["enduser.id"], has["error.type"], nudge["status"]["code"]), ("bob", "connection_gone", 2))
+        equal([key for key in has if key.startswith(("messaging.message", "messaging.batch", "messaging.destination", "messaging.operation.type"))], [])
         (_, has), = by_name["handshake failed"]
         equal(has["error.type"], "not_allowed")
         (_, has), = by_name["session ended"]

@@ -86,7 +86,8 @@ static void a_message_is_explained(void **state)
     /* Who left reads up to the leave; who came later nothing from before. */
     assert_int_equal(room_leave(&self->room, &self->bob, NULL), STATUS_OK);
     assert_int_equal(rules_explain(rules, &room, sequence, explained), STATUS_OK);
-    assert_non_null(reader_of_name(explained, "bob"));
+    assert_int_equal(reader_of_name(explained, "bob")->until, sequence + 1);
+    assert_int_equal(reader_of_name(explained, "alice")->until, 0);
     assert_int_equal(rules_explain(rules, &room, sequence + 1, explained), STATUS_OK);
     assert_int_equal(explained->reply.kind, EVENT_LEAVE);
     assert_int_equal(rules_explain(rules, &room, 1, explained), STATUS_OK);
