@@ -102,7 +102,7 @@ test-san:
 # The unit tests with threads of their own.
 WITH_THREADS := mailbox_pair actor_loop engine_screens link_socket home_socket router router_store router_calls trace_hub backup
 # Those of the HTTP server in which many threads meet.
-HTTP_TSAN := test_not_ready_while_draining test_events_tell_what_passes test_streams_are_bounded_and_slow_ones_are_dropped
+HTTP_TSAN := test_not_ready_while_draining test_events_tell_what_passes test_streams_are_bounded
 test-tsan:
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@# libzmq and RocksDB are not instrumented: what happens inside them is not ours to judge.

@@ -12,16 +12,21 @@
 #include <unistd.h>
 
 #define BACKLOG 128
+/* What the system holds for a reader that is slow; its own choice would be megabytes: minutes of a
+   live page's events before it shows. Accepted sockets inherit it. */
+#define SEND_BUFFER_BYTES 65536
 
 static int listen_on(const struct addrinfo *address)
 {
     const int on = 1;
+    const int send_buffer = SEND_BUFFER_BYTES;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return -1;
     }
     /* Not refused for connections of an earlier broker that linger in TIME_WAIT. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer) != 0 ||
         bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         int error = errno;
         close(fd);

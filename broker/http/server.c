@@ -70,11 +70,14 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
 static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode code)
 {
-    const http_server_t *self = argument;
+    http_server_t *self = argument;
     http_connection_t *place = connection_of(connection);
     (void)context;
-    (void)code;
     if (place) {
+        /* A page that has read nothing at all for so long is not asked for its next event. */
+        if (place->is_stream && code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED) {
+            self->streams.dropped++;
+        }
         http_connection_restart(place, self->now_ms);
     }
 }

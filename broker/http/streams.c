@@ -9,7 +9,7 @@ static ssize_t read_stream(void *argument, uint64_t position, char *out, size_t 
     size_t got;
     (void)position;
     if (!live_read(self->all->live, &self->reader, out, size, &got)) {
-        self->all->dropped++;
+        self->all->dropped += !live_has_ended(self->all->live);
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
     if (got == 0) {

@@ -23,7 +23,7 @@ struct http_streams {
     live_t *live;
     http_stream_t places[HTTP_STREAMS_MAX];
     uint64_t open;
-    uint64_t dropped; /* that were too slow, or had to end */
+    uint64_t dropped; /* that were too slow */
 };
 
 /* Why no further stream can be had, in a line for people; NULL: it can. */

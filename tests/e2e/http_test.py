@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -450,7 +451,49 @@ def test_who_is_shown_is_there():
         equal(idle.stop(), 0)
 
 
-def test_streams_are_bounded_and_slow_ones_are_dropped():
+def drop(world, bytes_a_second):
+    """Opens a stream, reads so much of it and lets things happen until it is dropped, once."""
+    before = metrics(world).value("http_streams_dropped_total")
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    slow.connect(address(world))
+    slow.setblocking(False)
+    slow.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_for(lambda: metrics(world).value("http_streams") == 2, 20, "it is open")
+    started, got = time.monotonic(), 0
+    with connection(world) as wire:
+
+        def is_dropped():
+            nonlocal got
+            requests = [wire.request("hello", 1, 1, "busy") for _ in range(64)]
+            wire.send_frame(*requests)
+            wire.answer(requests[-1])
+            due = int((time.monotonic() - started) * bytes_a_second) - got
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                got += len(slow.recv(due)) if due > 0 else 0
+            return metrics(world).value("http_streams_dropped_total") > before
+
+        wait_for(is_dropped, 60, "it is dropped")
+    wait_for(lambda: metrics(world).value("http_streams") == 1, 20, "its place is free")
+    equal(metrics(world).value("http_streams_dropped_total"), before + 1)
+    slow.close()
+
+
+def test_slow_streams_are_dropped_and_counted():
+    with World(broker_args=ANY) as world:
+        stream, seen = Stream(world), []
+        reader = threading.Thread(target=lambda: seen.extend(iter(lambda: stream.answer.readline(), b"")))
+        reader.start()
+        drop(world, 0)
+        drop(world, 5000)
+        # Who reads stays, to the end, which is no drop.
+        equal(world.broker.stop(), 0)
+        reader.join(20 * SLOW)
+        assert seen.count(b"event: state\n") > 3, len(seen)
+        stream.close()
+
+
+def test_streams_are_bounded():
     with World(broker_args=ANY) as world:
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
