@@ -7,6 +7,7 @@
 
 #define AWAY_MS       300000 /* at most, times the pace */
 #define LAST_WORDS_MS 400
+#define DISABLED_MS   60000 /* as AWAY_MS */
 
 static void ask(play_t *play, const deed_t *deed, local_verb_t verb, const void *body)
 {
@@ -122,6 +123,12 @@ static void action_unregister(play_t *play, const deed_t *deed)
         play_take_loot(play, deed->client, &name);
     }
     ask(play, deed, LOCAL_VERB_unregister, NULL);
+}
+
+static void action_disable(play_t *play, const deed_t *deed)
+{
+    world_broker_disable(play->world, deed->client,
+                         deed->argument % (DISABLED_MS * play->world->options.pace));
 }
 
 static void action_crash(play_t *play, const deed_t *deed)

@@ -14,6 +14,16 @@ static unsigned clients_of(chance_t *chance)
                     : 2 + (unsigned)chance_below(chance, 7);
 }
 
+/* In some worlds sessions end while people are in the midst of something. */
+static void draw_lifetimes(world_options_t *options)
+{
+    chance_t chance = {.state = options->seed ^ 0x11fe};
+    if (chance_hits(&chance, 3000))
+        options->absolute_ms = (2000 + chance_below(&chance, 20000)) * options->pace;
+    if (chance_hits(&chance, 1500))
+        options->idle_ms = (1500 + chance_below(&chance, 9000)) * options->pace;
+}
+
 world_options_t seed_options(uint64_t seed)
 {
     chance_t chance = {.state = seed ^ 0x5eed};
@@ -25,5 +35,6 @@ world_options_t seed_options(uint64_t seed)
     options.delay_ms = 5 + chance_below(&chance, 100);
     options.pace = options.clients <= 8 && chance_hits(&chance, 1200) ? SLOW_PACE : 1;
     options.poll_period_ms = 1000 * options.pace;
+    draw_lifetimes(&options);
     return options;
 }

@@ -24,9 +24,10 @@ typedef struct {
     faults_t faults;
     uint64_t delay_ms; /* longest of a frame, faults aside */
     uint64_t poll_period_ms;
-    uint64_t pace;  /* how much longer than in a hurry people and absences take */
-    bool is_loud;   /* prints what screens are told */
-    bool is_traced; /* prints each step */
+    uint64_t idle_ms, absolute_ms; /* how long sessions live; 0: as the broker has it by default */
+    uint64_t pace;                 /* how much longer than in a hurry people and absences take */
+    bool is_loud;                  /* prints what screens are told */
+    bool is_traced;                /* prints each step */
 } world_options_t;
 
 enum { SIDE_MEMBER = 0, SIDE_ADMIN = 1, SIDES = 2 };
@@ -50,10 +51,11 @@ typedef struct {
     uint64_t restart_at; /* while it is down; UINT64_MAX: not by itself */
     unsigned crashes;
     bool is_registered;
-    bool is_closing;         /* the broker took its unregister; it may not have been told */
-    bool is_gone;            /* closed its account: for good */
-    int64_t wall_step_ms;    /* how wrong its clock is */
-    struct watched *watched; /* watch.c */
+    bool is_closing;            /* the broker took its unregister; it may not have been told */
+    bool is_gone;               /* closed its account: for good */
+    uint64_t disabled_until_ms; /* by the operator; 0: it isn't */
+    int64_t wall_step_ms;       /* how wrong its clock is */
+    struct watched *watched;    /* watch.c */
 } node_t;
 
 typedef struct world world_t;
@@ -176,6 +178,8 @@ bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame);
 /* False if it is not sure that the account exists. */
 bool world_broker_register(world_t *self, const identity_t *identity);
 void world_broker_calm(world_t *self);
+/* The operator shuts its account, for so long. */
+void world_broker_disable(world_t *self, size_t client, uint64_t for_ms);
 /* Keeps a copy of the store; and puts it in the store's place, once. */
 void world_broker_remember(world_t *self);
 void world_broker_roll_back(world_t *self);

@@ -3,13 +3,35 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/rules/users.h"
 #include "broker/store/store_memory.h"
+#include "client/core/admin.h"
+#include "client/core/member.h"
 #include "proto/message.h"
 #include "proto/statement.h"
 #include "tests/simulation/world.h"
 
 #define FULL_MS      5000 /* the disk is full at most so long, times the pace */
 #define WALL_STEP_MS 86400000
+
+static node_t *node_named(world_t *self, const name_t *name)
+{
+    for (size_t i = 0; i < self->options.clients; i++)
+        if (name_equal(&self->nodes[i].name, name))
+            return &self->nodes[i];
+    return NULL;
+}
+
+/* Whose account is disabled gets nothing that needs one. */
+static void check_disabled(world_t *self, const trace_record_t *record)
+{
+    const node_t *node = node_named(self, &record->user);
+    bool gets = (record->step == TRACE_ACCEPTED && record->verb != VERB_register) ||
+                record->step == TRACE_PUSHED || record->step == TRACE_FETCHED;
+    if (node && node->disabled_until_ms && gets)
+        world_fail(self, "%s is disabled, and its %s was answered", node->name.text,
+                   verb_name(record->verb) ? verb_name(record->verb) : "session");
+}
 
 static uint64_t listen(void *context, const trace_record_t *record)
 {
@@ -22,6 +44,7 @@ static uint64_t listen(void *context, const trace_record_t *record)
         for (size_t i = 0; i < self->options.clients; i++)
             if (!strcmp(self->nodes[i].name.text, record->user.text))
                 self->nodes[i].is_closing = true;
+    check_disabled(self, record);
     world_trace_broker(self, record);
     return 0;
 }
@@ -42,6 +65,8 @@ void world_broker_start(world_t *self)
     world_broker_end(self);
     rules_config_t config = rules_config_default(self->broker_key);
     config.register_all = config.challenge_connection = config.membership_user = (rules_rate_t){0};
+    config.idle_ms = self->options.idle_ms ? self->options.idle_ms : config.idle_ms;
+    config.absolute_ms = self->options.absolute_ms ? self->options.absolute_ms : config.absolute_ms;
     config.listen = listen;
     config.listen_context = self;
     self->rules = rules_new(self->store, &config);
@@ -124,9 +149,44 @@ static void empty_disk(world_t *self)
     self->full_until_ms = 0;
 }
 
+void world_broker_disable(world_t *self, size_t client, uint64_t for_ms)
+{
+    node_t *node = &self->nodes[client];
+    if (users_enable(self->store, &node->name, false))
+        return; /* there is no such account yet, or any more; or no room */
+    world_trace(self, "operator", "disables %s", node->name.text);
+    node->disabled_until_ms = self->now_ms + 1 + for_ms;
+    rules_end_sessions(self->rules, &node->name);
+}
+
+/* Whom the broker refused has stopped trying, and is started anew by its person. */
+static void enable(world_t *self, size_t client)
+{
+    node_t *node = &self->nodes[client];
+    status_t status = users_enable(self->store, &node->name, true);
+    if (status && status != STATUS_UNKNOWN_USER)
+        return; /* no room: later */
+    world_trace(self, "operator", "enables %s", node->name.text);
+    node->disabled_until_ms = 0;
+    const member_core_t *member = (const member_core_t *)node->cores[SIDE_MEMBER];
+    const admin_core_t *admin = (const admin_core_t *)node->cores[SIDE_ADMIN];
+    if (member && admin &&
+        (member->session.state == SESSION_STOPPED || admin->session.state == SESSION_STOPPED))
+        world_stop(self, client, 0);
+}
+
+/* Those whose time has come. */
+static void enable_some(world_t *self, uint64_t until_ms)
+{
+    for (size_t i = 0; i < self->options.clients; i++)
+        if (self->nodes[i].disabled_until_ms && self->nodes[i].disabled_until_ms <= until_ms)
+            enable(self, i);
+}
+
 void world_broker_calm(world_t *self)
 {
     empty_disk(self);
+    enable_some(self, UINT64_MAX);
 }
 
 /* What changes around the broker between its turns. */
@@ -134,6 +194,7 @@ static void change(world_t *self)
 {
     if (self->full_until_ms && self->full_until_ms <= self->now_ms)
         empty_disk(self);
+    enable_some(self, self->now_ms);
     if (world_fault(self, FAULT_store_full)) {
         store_memory_set_full(self->store, true);
         self->full_until_ms =
