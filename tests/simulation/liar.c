@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The lies: in two of five seeds in single messages, one per message at most, in one in what it
+/* The lies: in two of six seeds in single messages, one per message at most, in one in what it
  * made together with a member; else a log with other numbers for some, or a store that is set back.
  */
 #include "tests/simulation/liar.h"
@@ -11,10 +11,19 @@
 #include "proto/message.h"
 #include "tests/simulation/forge.h"
 #include "tests/simulation/renumber.h"
+#include "tests/simulation/restored.h"
 
 #define KEPT_MAX 64
 
-typedef enum { ALTERS_FRAMES, ALTERS_FRAMES_TOO, RENUMBERS, SETS_BACK, FORGES, MANNERS } manner_t;
+typedef enum {
+    ALTERS_FRAMES,
+    ALTERS_FRAMES_TOO,
+    RENUMBERS,
+    SETS_BACK,
+    FORGES,
+    RESTORES,
+    MANNERS
+} manner_t;
 
 /* Something handed out before, to be told again. */
 typedef struct {
@@ -35,6 +44,7 @@ struct liar {
     manner_t manner;
     renumber_t renumber;
     size_t remembers_at, sets_back_at; /* deeds */
+    restored_t restored;
 };
 
 static uint64_t draw(liar_t *self, uint64_t bound)
@@ -371,7 +381,7 @@ liar_t *liar_new(world_t *world, size_t deeds)
         renumber_init(&self->renumber, world, world->options.seed);
         world->lie = renumber;
         world->hear = number_back;
-    } else if (self->manner == SETS_BACK) {
+    } else if (self->manner == SETS_BACK || self->manner == RESTORES) {
         self->remembers_at = draw(self, deeds);
         self->sets_back_at = self->remembers_at + 1 + draw(self, deeds - self->remembers_at);
     } else {
@@ -382,14 +392,16 @@ liar_t *liar_new(world_t *world, size_t deeds)
 
 void liar_before(liar_t *self, size_t deed)
 {
-    if (self->manner != SETS_BACK)
+    if (self->manner != SETS_BACK && self->manner != RESTORES)
         return;
     if (deed == self->remembers_at)
         world_broker_remember(self->world);
     if (deed != self->sets_back_at)
         return;
-    world_broker_roll_back(self->world);
-    (void)tells(self, LIE_roll_back);
+    world_broker_roll_back(self->world, self->manner == RESTORES);
+    (void)tells(self, self->manner == RESTORES ? LIE_restore : LIE_roll_back);
+    if (self->manner == RESTORES)
+        restored_note(&self->restored, self->world);
 }
 
 void liar_stop(liar_t *self)
@@ -398,6 +410,13 @@ void liar_stop(liar_t *self)
         renumber_stop(&self->renumber);
     else
         self->world->lie = NULL;
+}
+
+void liar_check(const liar_t *self, play_t *play, lineage_t *lineage)
+{
+    check_lied(play, lineage);
+    if (!play->world->failure[0])
+        restored_check(play, &self->restored);
 }
 
 void liar_destroy(liar_t **pointer)
@@ -410,6 +429,7 @@ void liar_destroy(liar_t **pointer)
         buffer_free(&self->kept[i].bytes);
     buffer_free(&self->altered);
     renumber_free(&self->renumber);
+    restored_free(&self->restored);
     free(self);
     *pointer = NULL;
 }

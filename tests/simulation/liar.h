@@ -20,6 +20,8 @@ liar_t *liar_new(world_t *world, size_t deeds);
 void liar_before(liar_t *self, size_t deed);
 /* Tells no new lie. What was renumbered stays so, and what was lost is lost. */
 void liar_stop(liar_t *self);
+/* What must hold of the play all the same, and of what this one did in it. */
+void liar_check(const liar_t *self, play_t *play, lineage_t *lineage);
 void liar_destroy(liar_t **self);
 
 /* lied.c: what must hold all the same: no text under another's name, altered, or twice; what is

@@ -136,6 +136,11 @@ static void check_missing(const record_t *sender, const record_t *self, lineage_
 /* What the broker said that it took is kept by its sender at least. */
 static void check_acked(const record_t *self)
 {
+    const core_t *core = self->play->world->nodes[self->client].cores[SIDE_MEMBER];
+    if (group_is_stopped((const member_core_t *)core, self->group))
+        return; /* it waits for a better backup */
+    if (self->play->world->was_set_back && self->group->alarm && self->was_warned)
+        return; /* the broker has forgotten the group, and this device was told */
     for (size_t i = 0; i < self->play->text_count; i++) {
         const typed_t *text = &self->play->texts[i];
         if (text->client == self->client && text->fate == TEXT_ACKED && !self->places[i].sequence &&
@@ -152,8 +157,8 @@ static void check_warned(const record_t *self)
     const member_core_t *core =
         (const member_core_t *)world->nodes[self->client].cores[SIDE_MEMBER];
     uint64_t head = world_head(world, self->group->id);
-    if (group_is_current(self->group) && session_is_ready(&core->session) && head &&
-        self->group->cursor > head && !self->was_warned)
+    if (!world->was_restored && group_is_current(self->group) && session_is_ready(&core->session) &&
+        head && self->group->cursor > head && !self->was_warned)
         world_fail(world, "c%zu stands at %llu of a log of %llu, and was not warned", self->client,
                    (unsigned long long)self->group->cursor, (unsigned long long)head);
 }

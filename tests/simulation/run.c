@@ -76,7 +76,7 @@ static void judge_all(play_t *play, invariants_t *invariants, const liar_t *liar
     if (judge && !play->world->failure[0])
         judge(play);
     if (!play->world->failure[0] && liar)
-        check_lied(play, invariants_lineage(invariants));
+        liar_check(liar, play, invariants_lineage(invariants));
     else if (!play->world->failure[0])
         check_everything(play);
     if (!play->world->failure[0])

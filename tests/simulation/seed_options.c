@@ -36,5 +36,6 @@ world_options_t seed_options(uint64_t seed)
     options.pace = options.clients <= 8 && chance_hits(&chance, 1200) ? SLOW_PACE : 1;
     options.poll_period_ms = 1000 * options.pace;
     draw_lifetimes(&options);
+    options.is_invite_only = seed % 8 == 3;
     return options;
 }

@@ -120,7 +120,7 @@ void world_calm(world_t *self)
 }
 
 /* A socket that was destroyed takes what it had not delivered with it. */
-static void deliver(world_t *self, event_t *event)
+static void deliver(world_t *self, happening_t *event)
 {
     if (event->kind != EVENT_TO_BROKER)
         world_deliver(self, event);
@@ -173,7 +173,7 @@ void world_run(world_t *self, uint64_t until_ms)
             explain_stillness(self);
         if (next > self->now_ms)
             self->now_ms = next;
-        event_t event;
+        happening_t event;
         if (world_event_take(self, self->now_ms, &event)) {
             deliver(self, &event);
             buffer_wipe(&event.bytes);

@@ -24,6 +24,7 @@ typedef struct {
     faults_t faults;
     uint64_t delay_ms; /* longest of a frame, faults aside */
     uint64_t poll_period_ms;
+    bool is_invite_only;           /* only whom the operator invited may register */
     uint64_t idle_ms, absolute_ms; /* how long sessions live; 0: as the broker has it by default */
     uint64_t pace;                 /* how much longer than in a hurry people and absences take */
     bool is_loud;                  /* prints what screens are told */
@@ -50,6 +51,7 @@ typedef struct {
     uint64_t life;       /* counts restarts: what was under way in an older life is lost */
     uint64_t restart_at; /* while it is down; UINT64_MAX: not by itself */
     unsigned crashes;
+    bool is_invited;
     bool is_registered;
     bool is_closing;            /* the broker took its unregister; it may not have been told */
     bool is_gone;               /* closed its account: for good */
@@ -103,8 +105,8 @@ struct world {
     size_t recorded_count, recorded_capacity;
     struct head *heads; /* of the groups' logs, as the rules last told of them */
     size_t head_count;
-    bool was_set_back;
-    store_t *remembered; /* what the broker may be set back to; NULL: nothing */
+    bool was_set_back, was_restored; /* the latter: and said so */
+    store_t *remembered;             /* what the broker may be set back to; NULL: nothing */
     int64_t broker_step_ms;
     uint64_t full_until_ms;   /* the broker's disk is full until then; 0: it isn't */
     status_t register_status; /* as last answered */
@@ -152,21 +154,21 @@ void world_fail(world_t *self, const char *format, ...) __attribute__((format(pr
 
 void world_observe(world_t *self, size_t client_or_broker);
 
-typedef enum { EVENT_TO_BROKER, EVENT_TO_CLIENT, EVENT_LINK, EVENT_MAIL } event_kind_t;
+typedef enum { EVENT_TO_BROKER, EVENT_TO_CLIENT, EVENT_LINK, EVENT_MAIL } happening_kind_t;
 typedef struct event {
     uint64_t at_ms, order;
-    event_kind_t kind;
+    happening_kind_t kind;
     size_t client;
     unsigned side;
     uint64_t life, connection;
     link_event_t link;
     connection_t peer;
     buffer_t bytes;
-} event_t;
+} happening_t;
 
 /* world_client.c */
 void world_start(world_t *self, size_t client);
-void world_deliver(world_t *self, event_t *event);
+void world_deliver(world_t *self, happening_t *event);
 /* What is due is done: its deadlines, its new start. */
 void world_wake(world_t *self, size_t client);
 
@@ -175,20 +177,21 @@ void world_broker_start(world_t *self);
 /* A turn with one frame (size 0: only the tick). False if nothing was answered: the broker crashed,
  * or its store failed. */
 bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame);
-/* False if it is not sure that the account exists. */
+/* By an invite where it needs one. False if it is not sure that the account exists. */
 bool world_broker_register(world_t *self, const identity_t *identity);
 void world_broker_calm(world_t *self);
 /* The operator shuts its account, for so long. */
 void world_broker_disable(world_t *self, size_t client, uint64_t for_ms);
-/* Keeps a copy of the store; and puts it in the store's place, once. */
+/* Keeps a copy of the store; and puts it in the store's place, once; it
+ * says so if it is told. */
 void world_broker_remember(world_t *self);
-void world_broker_roll_back(world_t *self);
+void world_broker_roll_back(world_t *self, bool is_told);
 /* What it answered is counted. */
 void world_broker_end(world_t *self);
 
 /* world_network.c */
-void world_event_add(world_t *self, event_t *event); /* bytes are moved */
-bool world_event_take(world_t *self, uint64_t until_ms, event_t *out);
+void world_event_add(world_t *self, happening_t *event); /* bytes are moved */
+bool world_event_take(world_t *self, uint64_t until_ms, happening_t *out);
 uint64_t world_event_next(const world_t *self);
 void world_link_open(world_t *self, size_t client, unsigned side);
 void world_link_close(world_t *self, size_t client, unsigned side);

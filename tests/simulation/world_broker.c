@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/rules/restores.h"
 #include "broker/rules/users.h"
 #include "broker/store/store_memory.h"
 #include "client/core/admin.h"
@@ -26,7 +27,8 @@ static node_t *node_named(world_t *self, const name_t *name)
 static void check_disabled(world_t *self, const trace_record_t *record)
 {
     const node_t *node = node_named(self, &record->user);
-    bool gets = (record->step == TRACE_ACCEPTED && record->verb != VERB_register) ||
+    bool gets = (record->step == TRACE_ACCEPTED && record->verb != VERB_register &&
+                 record->verb != VERB_register_invited) ||
                 record->step == TRACE_PUSHED || record->step == TRACE_FETCHED;
     if (node && node->disabled_until_ms && gets)
         world_fail(self, "%s is disabled, and its %s was answered", node->name.text,
@@ -36,10 +38,11 @@ static void check_disabled(world_t *self, const trace_record_t *record)
 static uint64_t listen(void *context, const trace_record_t *record)
 {
     world_t *self = context;
-    if (record->verb == VERB_register && record->step == TRACE_ACCEPTED)
+    bool registers = record->verb == VERB_register || record->verb == VERB_register_invited;
+    if (registers && record->step == TRACE_ACCEPTED)
         self->register_status = STATUS_OK;
-    else if (record->verb == VERB_register && record->step == TRACE_REFUSED)
-        self->register_status = record->status;
+    else if (registers && record->step == TRACE_REFUSED)
+        self->register_status = status_from_code(record->status);
     if (record->verb == VERB_unregister && record->step == TRACE_ACCEPTED)
         for (size_t i = 0; i < self->options.clients; i++)
             if (!strcmp(self->nodes[i].name.text, record->user.text))
@@ -65,6 +68,8 @@ void world_broker_start(world_t *self)
     world_broker_end(self);
     rules_config_t config = rules_config_default(self->broker_key);
     config.register_all = config.challenge_connection = config.membership_user = (rules_rate_t){0};
+    if (self->options.is_invite_only)
+        config.registration = REGISTRATION_INVITE;
     config.idle_ms = self->options.idle_ms ? self->options.idle_ms : config.idle_ms;
     config.absolute_ms = self->options.absolute_ms ? self->options.absolute_ms : config.absolute_ms;
     config.listen = listen;
@@ -85,13 +90,14 @@ static void crash(world_t *self)
             if (!link->is_open)
                 continue;
             link->is_open = false;
-            event_t event = {.at_ms = self->now_ms + chance_below(&self->nodes[client].chance, 300),
-                             .kind = EVENT_LINK,
-                             .client = client,
-                             .side = side,
-                             .life = self->nodes[client].life,
-                             .connection = link->number,
-                             .link = LINK_DOWN};
+            happening_t event = {.at_ms =
+                                     self->now_ms + chance_below(&self->nodes[client].chance, 300),
+                                 .kind = EVENT_LINK,
+                                 .client = client,
+                                 .side = side,
+                                 .life = self->nodes[client].life,
+                                 .connection = link->number,
+                                 .link = LINK_DOWN};
             world_event_add(self, &event);
         }
 }
@@ -102,7 +108,7 @@ void world_broker_remember(world_t *self)
     self->remembered = store_memory_copy(self->store);
 }
 
-void world_broker_roll_back(world_t *self)
+void world_broker_roll_back(world_t *self, bool is_told)
 {
     if (!self->remembered)
         return;
@@ -113,6 +119,15 @@ void world_broker_roll_back(world_t *self)
     self->remembered = NULL;
     self->full_until_ms = 0;
     self->was_set_back = true;
+    self->was_restored = is_told;
+    if (is_told && restore_stamp(self->store, 1700000000000 + self->now_ms))
+        world_fail(self, "the restored store can't be stamped");
+    for (size_t i = 0; i < self->options.clients; i++) { /* the operator's word outlives it */
+        const node_t *node = &self->nodes[i];
+        status_t status = users_enable(self->store, &node->name, !node->disabled_until_ms);
+        if (status && status != STATUS_UNKNOWN_USER)
+            world_fail(self, "an account can't be set after a restore: %s", status_name(status));
+    }
     crash(self);
 }
 
@@ -253,7 +268,8 @@ bool world_broker_turn(world_t *self, const connection_t *from, bytes_t frame)
     return !status;
 }
 
-bool world_broker_register(world_t *self, const identity_t *identity)
+/* invite: NULL for a plain registration. False if it is not sure what became of it. */
+static bool ask_to_register(world_t *self, const identity_t *identity, const uint8_t *invite)
 {
     connection_t link = {.number = ++self->last_connection};
     buffer_t frame = {0};
@@ -262,10 +278,43 @@ bool world_broker_register(world_t *self, const identity_t *identity)
     register_request_t request = {.name = *identity_name(identity)};
     memcpy(request.identity_key, identity_key(identity), KEY_BYTES);
     identity_sign_register(identity, self->broker_key, request.signature);
-    message_write_request(&frame, VERB_register, 2, (bytes_t){0}, (text_t){0}, &request);
+    register_invited_request_t invited = {.name = request.name};
+    memcpy(invited.identity_key, request.identity_key, KEY_BYTES);
+    memcpy(invited.signature, request.signature, SIGNATURE_BYTES);
+    if (invite)
+        memcpy(invited.invite, invite, INVITE_BYTES);
+    message_write_request(&frame, invite ? VERB_register_invited : VERB_register, 2, (bytes_t){0},
+                          (text_t){0}, invite ? (void *)&invited : (void *)&request);
     self->register_status = STATUS_NOT_FOUND;
     bool is_sure = world_broker_turn(self, &link, buffer_view(&frame));
     buffer_free(&frame);
-    return is_sure &&
+    return is_sure;
+}
+
+/* Nobody comes in without an invite, nor by one that isn't its own. */
+static bool register_invited(world_t *self, const identity_t *identity)
+{
+    static const uint8_t no_invite[INVITE_BYTES];
+    uint8_t invite[INVITE_BYTES];
+    node_t *node = node_named(self, identity_name(identity));
+    for (unsigned i = 0; i < 2; i++) {
+        bool is_sure = ask_to_register(self, identity, i ? no_invite : NULL);
+        if (!is_sure || self->register_status != STATUS_OK)
+            continue;
+        if (!node->is_invited)
+            world_fail(self, "%s registered without an invite", node->name.text);
+        return true; /* it was in already: its answer had been lost */
+    }
+    status_t status = users_invite(self->store, identity_name(identity),
+                                   1700000000000 + self->now_ms, UINT64_MAX, invite);
+    node->is_invited = node->is_invited || !status;
+    return !status && ask_to_register(self, identity, invite) && self->register_status == STATUS_OK;
+}
+
+bool world_broker_register(world_t *self, const identity_t *identity)
+{
+    if (self->options.is_invite_only)
+        return register_invited(self, identity);
+    return ask_to_register(self, identity, NULL) &&
            (self->register_status == STATUS_OK || self->register_status == STATUS_NAME_TAKEN);
 }

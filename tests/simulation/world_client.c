@@ -65,12 +65,12 @@ static void show(world_t *self, size_t client, const frames_t *frames)
 static void post(world_t *self, size_t client, unsigned side, effects_t *effects)
 {
     for (size_t i = 0; i < effects->mail.count; i++) {
-        event_t event = {.at_ms = self->now_ms,
-                         .kind = EVENT_MAIL,
-                         .client = client,
-                         .side = 1 - side,
-                         .life = self->nodes[client].life,
-                         .bytes = effects->mail.items[i].bytes};
+        happening_t event = {.at_ms = self->now_ms,
+                             .kind = EVENT_MAIL,
+                             .client = client,
+                             .side = 1 - side,
+                             .life = self->nodes[client].life,
+                             .bytes = effects->mail.items[i].bytes};
         effects->mail.items[i].bytes = (buffer_t){0}; /* transferred */
         world_event_add(self, &event);
     }
@@ -229,7 +229,7 @@ void world_reopen(world_t *self, size_t client)
     subscribe(self, client);
 }
 
-void world_deliver(world_t *self, event_t *event)
+void world_deliver(world_t *self, happening_t *event)
 {
     node_t *node = &self->nodes[event->client];
     core_t *core = node->cores[event->side];

@@ -8,19 +8,19 @@
 
 #define DELAY_MS 9000 /* longer than calls wait */
 
-static bool is_before(const event_t *a, const event_t *b)
+static bool is_before(const happening_t *a, const happening_t *b)
 {
     return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
 }
 
-static void swap(event_t *a, event_t *b)
+static void swap(happening_t *a, happening_t *b)
 {
-    event_t other = *a;
+    happening_t other = *a;
     *a = *b;
     *b = other;
 }
 
-void world_event_add(world_t *self, event_t *event)
+void world_event_add(world_t *self, happening_t *event)
 {
     if (self->event_count == self->event_capacity) {
         self->event_capacity = self->event_capacity ? 2 * self->event_capacity : 64;
@@ -39,7 +39,7 @@ uint64_t world_event_next(const world_t *self)
     return self->event_count ? self->events[0].at_ms : UINT64_MAX;
 }
 
-bool world_event_take(world_t *self, uint64_t until_ms, event_t *out)
+bool world_event_take(world_t *self, uint64_t until_ms, happening_t *out)
 {
     if (world_event_next(self) > until_ms || !self->event_count)
         return false;
@@ -60,13 +60,13 @@ bool world_event_take(world_t *self, uint64_t until_ms, event_t *out)
 static void link_event(world_t *self, size_t client, unsigned side, link_event_t what,
                        uint64_t delay_ms)
 {
-    event_t event = {.at_ms = self->now_ms + delay_ms,
-                     .kind = EVENT_LINK,
-                     .client = client,
-                     .side = side,
-                     .life = self->nodes[client].life,
-                     .connection = self->nodes[client].links[side].number,
-                     .link = what};
+    happening_t event = {.at_ms = self->now_ms + delay_ms,
+                         .kind = EVENT_LINK,
+                         .client = client,
+                         .side = side,
+                         .life = self->nodes[client].life,
+                         .connection = self->nodes[client].links[side].number,
+                         .link = what};
     world_event_add(self, &event);
 }
 
@@ -135,12 +135,12 @@ void world_send_to_broker(world_t *self, size_t client, unsigned side, buffer_t 
     unsigned copies = world_fault(self, FAULT_doubling) ? 2 : 1;
     for (unsigned i = 0; i < copies && link->is_open; i++) {
         uint64_t at = arrival(self, client, side, 0, false);
-        event_t event = {.at_ms = at,
-                         .kind = EVENT_TO_BROKER,
-                         .client = client,
-                         .side = side,
-                         .connection = link->number,
-                         .peer = *link};
+        happening_t event = {.at_ms = at,
+                             .kind = EVENT_TO_BROKER,
+                             .client = client,
+                             .side = side,
+                             .connection = link->number,
+                             .peer = *link};
         if (!at)
             continue;
         buffer_append(&event.bytes, frame->data, frame->size);
@@ -170,12 +170,12 @@ void world_send_to_client(world_t *self, const rules_peer_t *peer, bytes_t frame
             unsigned copies = world_fault(self, FAULT_doubling) ? 2 : 1;
             for (unsigned i = 0; i < copies; i++) {
                 uint64_t at = arrival(self, client, side, 1, is_push);
-                event_t event = {.at_ms = at,
-                                 .kind = EVENT_TO_CLIENT,
-                                 .client = client,
-                                 .side = side,
-                                 .life = self->nodes[client].life,
-                                 .connection = number};
+                happening_t event = {.at_ms = at,
+                                     .kind = EVENT_TO_CLIENT,
+                                     .client = client,
+                                     .side = side,
+                                     .life = self->nodes[client].life,
+                                     .connection = number};
                 if (!at)
                     continue;
                 buffer_append(&event.bytes, frame.data, frame.size);
