@@ -16,6 +16,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
 from harness import BUILD, User, World, contains, equal, main, room, wait_for  # noqa: E402
+from otlp_sink import Sink  # noqa: E402
 from canaries import Canaries, dump_memory, files_below  # noqa: E402
 
 GROUP = "control-of-the-group-name"
@@ -46,7 +47,10 @@ class Watch:
         started = [line for line in world.broker.log_text().splitlines() if "http_listening" in line]
         self.http = json.loads(started[-1])["url"].rstrip("/")
         self.processes = [self.tool("--json", "watch", out="steps.json"), self.tool("watch", out="steps"), self.tool("--json", "top", out="top.json"),
-                          self.tool("record", os.path.join(self.path, "recording"), out="record")]
+                          self.tool("record", os.path.join(self.path, "recording"), out="record"),
+                          self.tool("perfetto", os.path.join(self.path, "perfetto"), out="perfetto-said")]
+        self.sink = Sink()
+        self.processes.append(self.tool("otlp", self.sink.url, out="otlp-said"))
         self.events = threading.Thread(target=self.read_events, daemon=True)
         self.events.start()
         wait_for(lambda: os.path.exists(os.path.join(self.path, "recording")) and self.size("top.json") > 0, 20, "the tools watch")
@@ -86,7 +90,12 @@ class Watch:
         time.sleep(0.5)  # the last steps of what was just done are on their way
         for process in self.processes:
             process.terminate()
-            process.wait(20)
+            equal(process.wait(20), 0, "exit code of " + " ".join(process.args))
+        # What a collector is sent, as it was sent, and who sent it.
+        with open(os.path.join(self.path, "otlp"), "wb") as out:
+            for _, where, headers, body in self.sink.requests:
+                out.write(f"{where}\n{headers}\n".encode() + body + b"\n")
+        self.sink.__exit__()
 
     def files(self):
         return files_below(self.path)
@@ -188,11 +197,14 @@ def session(audit):
     audit.reveal(alice, holders=[serve])
     for user in (alice, bob, carol, alice, bob):
         audit.run(user, "send", GROUP, audit.text())
+    traced = json.loads(audit.run(bob, "--json", "--trace", "send", GROUP, audit.text()).splitlines()[0])["traceparent"].split("-")
     audit.run(bob, "send", GROUP, input=audit.text() + "\n" + audit.text() + "\n")
-    audit.run(carol, "listen", "--count", "7", "--wait", "20")
+    audit.run(carol, "listen", "--count", "8", "--wait", "20")
     audit.reveal(bob, carol)
     audit.take_memory()
     watch.end()
+    # The traced message's span reached the collector with the sender's own ids, which are no secret.
+    assert any((span["traceId"], span.get("parentSpanId")) == (traced[1], traced[2]) for span in watch.sink.spans()), traced
     # A request that waits: its prekey is on the device, and the admin is away.
     serve.stop()
     audit.run(dave, "join", GROUP)
@@ -312,7 +324,7 @@ def test_what_an_operator_sees_holds_names_and_no_secret():
     equal(len(audit.watches), 2, "watches")
     for watch in audit.watches:
         files = watch.files()
-        for name in ("steps", "steps.json", "recording", "events", "explained"):
+        for name in ("steps", "steps.json", "recording", "events", "explained", "perfetto", "otlp"):
             path = os.path.join(watch.path, name)
             found = {name for _, name, _ in audit.canaries.find([path], lambda name: not is_secret(name))}
             assert "control-group" in found and any(n.startswith("control-name-") for n in found), (name, found)

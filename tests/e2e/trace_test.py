@@ -7,13 +7,18 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+
 import zmq
+from conclave_wire import EVENTS
 from harness import BUILD, SLOW, World, contains, equal, main, room, wait_for
 from http_test import ANY, fresh_metrics
-from operating import connection, events
+from operating import account, connection, events
 
 
 def tracer(world, *args, code=0, target=True):
@@ -63,6 +68,21 @@ def test_filters_pass_what_they_name():
         equal({s["step"] for s in steps}, {"received", "appended"})
         equal({s["user"] for s in steps}, {"bob"})
         equal({s["verb"] for s in past(world, "--verb", "create", "--step", "received")}, {"create"})
+        # What was refused, and why.
+        with connection(world) as wire:
+            wire.login(*account(world, "eve"), EVENTS)
+            equal(wire.refusal("join", bytes(16), b""), "UNKNOWN_GROUP")
+            equal(wire.refusal("leave", bytes(16), b""), "UNKNOWN_GROUP")
+            equal(wire.refusal("challenge", ""), "BAD_NAME")
+        wait_for(lambda: of(past(world), "refused", status="BAD_NAME"), 20, "all is remembered")
+        equal([(s["step"], s["verb"], s["user"]) for s in past(world, "--status", "UNKNOWN_GROUP")],
+              [("refused", "join", "eve"), ("refused", "leave", "eve")])
+        equal(past(world, "--status", "LAST_ADMIN"), [])
+        bad = past(world, "--refused")
+        equal({s["step"] for s in bad} - {"push dropped"}, {"refused"})
+        equal(of(bad, "refused"), of(past(world), "refused"))
+        assert {"UNKNOWN_GROUP", "BAD_NAME"} <= {s["status"] for s in of(bad, "refused")}, bad
+        contains(tracer(world, "--status", "NONSENSE", "watch", code=2), "--status")
         whole = len(past(world, "--step", "received"))
         part = len(past(world, "--step", "received", "--share", "300"))
         assert 0 < part < whole, (part, whole)
