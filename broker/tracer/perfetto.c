@@ -106,6 +106,8 @@ static void put_arguments(perfetto_t *self, const trace_record_t *step)
         fprintf(out, ",\"user\":\"%s\"", step->user.text);
     if (step->group.text[0])
         fprintf(out, ",\"group\":\"%s\"", step->group.text);
+    if (step->step == TRACE_PUSH_DROPPED && step->verb != VERB_none) /* of no events */
+        fprintf(out, ",\"push\":\"%s\"", text_of_verb(step->verb));
     if (step->reason != TRACE_REASON_NONE)
         fprintf(out, ",\"reason\":\"%s\"", trace_reason_name(step->reason));
     if (step->step == TRACE_ACCEPTED || step->status != STATUS_OK)

@@ -297,6 +297,30 @@ def test_a_connection_that_is_gone_takes_its_session_with_it():
         equal(len(of(past(world), "push dropped", user="eve")), 1, "who has no session gets no push")
 
 
+def test_all_frames_to_a_connection_that_is_gone_are_told_as_dropped():
+    with den(*HISTORY) as (world, ada, _):
+        eve = joined(world, ada, "eve")
+        eve.sync()
+        eve.close()
+        group, requests = ada.groups["den"], []
+        for number in range(8):
+            group.my_number += 1
+            sealed = group.seal(TEXT, group.my_number, text_content(f"{number}" * BIG, 1), ada.signing_key)
+            group.my_sealed[sealed] = (group.my_number, f"{number}" * BIG)
+            requests.append(ada.wire.request("send", group.id, sealed))
+        ada.wire.send_frame(*requests)  # one turn, whose events are more than one frame of pushes holds
+        last = ada.wire.answer(requests[-1]).sequence
+        sequences = list(range(last - len(requests) + 1, last + 1))
+        steps = past(world)
+        told = some(steps, "push dropped", user="eve", group="den", reason="connection gone")
+        assert len(told) > 1 and len({step["turn"] for step in told}) == 1, told
+        equal([n for step in told for n in range(step["sequence"], step["last_sequence"] + 1)], sequences)
+        equal([s for s in of(steps, "pushed", user="eve") if s["last_sequence"] >= sequences[0]], [])
+        fanned = one(steps, "fanned out", turn=told[0]["turn"])
+        equal(fanned["count"], len({s["user"] for s in of(steps, "pushed", turn=told[0]["turn"])}))
+        ada.sync()
+
+
 def test_what_comes_after_a_removal_is_not_pushed():
     with den(*HISTORY) as (world, ada, _):
         dave, fay = (joined(world, ada, name) for name in ("dave", "fay"))

@@ -470,7 +470,8 @@ def test_perfetto_takes_steps_with_gaps():
                       [step("received", user="ann", verb=SEND, time_us=1_000_000), step("received", **BOB, verb=SEND, time_us=1_000_100),
                        step("accepted", user="cid", verb=SEND, time_us=1_000_150),
                        *[step("appended", **BOB, verb=SEND, sequence=number, time_us=1_000_200 + number) for number in range(1, 101)],
-                       step("handshake_failed", reason=REASONS["protocol"], time_us=1_000_400)],
+                       step("handshake_failed", reason=REASONS["protocol"], time_us=1_000_400),
+                       step("push_dropped", user="dan", verb=NUDGE, reason=REASONS["gone"], time_us=1_000_450)],
                       ([step("pushed", user="dan", group="tea", sequence=1, last_sequence=100, time_us=1_000_500)], 42))
         events = perfetto(path, os.path.join(here, "out.json"))
         requests = [event for event in events if event["ph"] in "BE"]
@@ -482,6 +483,8 @@ def test_perfetto_takes_steps_with_gaps():
         equal(len(led), 64, "arrows to one delivery")
         lost, = [event for event in events if event.get("cat") == "lost"]
         equal(lost["args"], {"count": 42})
+        nudge, = [event for event in events if event.get("cat") == "push dropped"]
+        equal((nudge["args"]["push"], nudge["tid"], "sequence" in nudge["args"]), ("nudge", push["tid"], False))
         failed, = [event for event in events if event.get("cat") == "handshake failed"]
         equal(failed["args"]["reason"], "other protocol")
 
