@@ -7,6 +7,7 @@
 
 #define AWAY_MS       300000 /* at most, times the pace */
 #define LAST_WORDS_MS 400
+#define ECHO_MS       8000  /* of a leave; as AWAY_MS */
 #define DISABLED_MS   60000 /* as AWAY_MS */
 
 static void ask(play_t *play, const deed_t *deed, local_verb_t verb, const void *body)
@@ -29,7 +30,10 @@ static void action_leave(play_t *play, const deed_t *deed)
 {
     local_leave_request_t request = {.name = play_group_name(deed->group)};
     play_take_loot(play, deed->client, &request.name);
+    world_echo(play->world, deed->client,
+               deed->argument % 2 ? 0 : deed->argument / 2 % (ECHO_MS * play->world->options.pace));
     ask(play, deed, LOCAL_VERB_leave, &request);
+    world_echo(play->world, deed->client, 0);
 }
 
 /* A text that is overtaken by its sender's leave, or just isn't. */

@@ -10,4 +10,7 @@
  * is not in coverage.def. */
 void coverage_print(const tally_t *tally, bool with_names);
 
+/* Whether all was seen that is not marked as rare; names to a line of TAP what was not. */
+bool coverage_is_whole(const tally_t *tally);
+
 #endif

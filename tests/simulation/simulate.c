@@ -12,6 +12,8 @@
 #include "tests/simulation/self_test.h"
 #include "tests/simulation/shrink.h"
 
+#define WHOLE 500 /* worlds in which all is seen that is usual */
+
 static const char usage[] =
     "usage: simulate [OPTIONS] SEEDS [FIRST]\n"
     "Plays that many random worlds, from seed FIRST (1) on, and stops at one that fails.\n"
@@ -85,14 +87,21 @@ static bool play(command_t *self, uint64_t seed)
 static int run(command_t *self)
 {
     bool is_good = true;
+    bool asks_all = self->is_tap && self->numbers[0] >= WHOLE;
     if (self->is_tap)
-        printf("1..%llu\n", self->numbers[0]);
+        printf("1..%llu\n", self->numbers[0] + asks_all);
     for (unsigned long long i = 0; i < self->numbers[0] && (is_good || self->is_tap); i++) {
         bool passes = play(self, self->numbers[1] + i);
         is_good = is_good && passes;
         if (self->is_tap)
             printf("%s %llu - world of seed %llu\n", passes ? "ok" : "not ok", i + 1,
                    self->numbers[1] + i);
+    }
+    if (asks_all) {
+        bool is_whole = coverage_is_whole(&self->report.total);
+        printf("%s %llu - what coverage.def calls usual was seen\n", is_whole ? "ok" : "not ok",
+               self->numbers[0] + 1);
+        is_good = is_good && is_whole;
     }
     if (self->is_tap)
         return is_good ? 0 : 1;

@@ -38,6 +38,7 @@ typedef struct {
     uint64_t number; /* the routing id; a new one for each socket */
     uint8_t curve_key[KEY_BYTES];
     uint64_t last_at[2]; /* when the last frame arrives, to and from the broker */
+    uint64_t echo_ms;    /* what goes to the broker now comes once more, so much later */
     uint64_t late_ms;    /* the frames that go to the broker now take longer, and are overtaken */
 } connection_t;
 
@@ -132,6 +133,8 @@ void world_crash(world_t *self, size_t client);
 /* What the client's member side sends from now on is overtaken by what it sends after the next call
  * of this with 0. */
 void world_dawdle(world_t *self, size_t client, uint64_t late_ms);
+/* A copy of what it sends until the next call with 0 comes so much later. */
+void world_echo(world_t *self, size_t client, uint64_t late_ms);
 /* The client ends, and is started again after this time. */
 void world_stop(world_t *self, size_t client, uint64_t away_ms);
 /* A newcomer registers and starts, at once or as soon as the broker can. */

@@ -98,6 +98,11 @@ void world_dawdle(world_t *self, size_t client, uint64_t late_ms)
     self->nodes[client].links[SIDE_MEMBER].late_ms = late_ms;
 }
 
+void world_echo(world_t *self, size_t client, uint64_t late_ms)
+{
+    self->nodes[client].links[SIDE_MEMBER].echo_ms = late_ms;
+}
+
 /* When a frame arrives; 0 if never. Frames of a connection keep their order unless chance has it
  * otherwise. */
 static uint64_t arrival(world_t *self, size_t client, unsigned side, unsigned direction,
@@ -132,9 +137,10 @@ static void maybe_cut(world_t *self, size_t client, unsigned side)
 void world_send_to_broker(world_t *self, size_t client, unsigned side, buffer_t *frame)
 {
     connection_t *link = &self->nodes[client].links[side];
-    unsigned copies = world_fault(self, FAULT_doubling) ? 2 : 1;
+    unsigned copies = world_fault(self, FAULT_doubling) || link->echo_ms ? 2 : 1;
     for (unsigned i = 0; i < copies && link->is_open; i++) {
-        uint64_t at = arrival(self, client, side, 0, false);
+        uint64_t at = i && link->echo_ms ? self->now_ms + link->echo_ms
+                                         : arrival(self, client, side, 0, false);
         happening_t event = {.at_ms = at,
                              .kind = EVENT_TO_BROKER,
                              .client = client,
