@@ -79,7 +79,7 @@ typedef struct {
     buffer_t text;
     buffer_t sealed;
     bool is_acked; /* the broker has it; it leaves when it comes back in the log */
-    bool is_stale; /* refused in the present epoch: sealed again only in the next one */
+    bool is_stale; /* refused in its epoch: sealed again only in the next one */
     uint64_t sequence, time_ms;
     uint64_t acked_poll;      /* the polls begun before the ack: a later one must bring it */
     uint64_t screen, request; /* who waits for the answer; request 0: nobody */

@@ -192,6 +192,13 @@ static outbox_entry_t *head(const group_t *group)
     return NULL;
 }
 
+/* Refused, and its epoch is still the present one: not to be sealed again yet. By number, since a
+ * crash may come right after the next epoch did. */
+static bool waits_for_epoch(const group_t *group, const outbox_entry_t *entry)
+{
+    return entry->is_stale && group->keys && group_state_epoch(group->keys) <= entry->epoch;
+}
+
 static outbox_entry_t *find(group_t *group, uint64_t index)
 {
     for (size_t i = 0; i < group->outbox_count; i++)
@@ -221,6 +228,7 @@ static status_t seal(member_core_t *self, group_t *group, outbox_entry_t *entry)
         return status;
     if (!entry->number)
         entry->number = group->next_number++;
+    entry->is_stale = false;
     entry->epoch = header.epoch;
     entry->generation = header.generation;
     group->is_dirty = group->keys_dirty = true;
@@ -312,7 +320,8 @@ void member_outbox_work(member_core_t *self, group_t *group)
         return;
     drop_displaced(self, group);
     outbox_entry_t *entry = head(group);
-    if (!entry || entry->is_stale || (group->is_held && self->now.boot_ms < group->send_at_ms))
+    if (!entry || waits_for_epoch(group, entry) ||
+        (group->is_held && self->now.boot_ms < group->send_at_ms))
         return;
     if (!entry->sealed.size && !session_is_ready(&self->session))
         return; /* what was never sealed can still be dropped */
@@ -346,7 +355,6 @@ void member_outbox_new_epoch(member_core_t *self, group_t *group)
     uint64_t epoch = group_state_epoch(group->keys);
     group->is_held = false;
     for (size_t i = 0; i < group->outbox_count;) {
-        group->outbox[i].is_stale = false;
         if (group->outbox[i].is_acked && group->outbox[i].epoch < epoch)
             missed(self, group, i);
         else
@@ -462,7 +470,8 @@ uint64_t group_outbox_deadline(const group_t *group)
 {
     const outbox_entry_t *entry = head(group);
     bool may_send = group->phase == GROUP_ACTIVE && !group->is_out_of_step && !group->is_sending;
-    return may_send && group->is_held && entry && !entry->is_stale ? group->send_at_ms : UINT64_MAX;
+    return may_send && group->is_held && entry && !waits_for_epoch(group, entry) ? group->send_at_ms
+                                                                                 : UINT64_MAX;
 }
 
 bool group_outbox_is_busy(const member_core_t *self, const group_t *group)
@@ -470,6 +479,6 @@ bool group_outbox_is_busy(const member_core_t *self, const group_t *group)
     if (group->phase != GROUP_ACTIVE || group->is_out_of_step || group_is_stopped(self, group))
         return false;
     const outbox_entry_t *entry = head(group);
-    return group->is_sending || (entry && !entry->is_stale &&
+    return group->is_sending || (entry && !waits_for_epoch(group, entry) &&
                                  !(group->is_held && self->now.boot_ms < group->send_at_ms));
 }

@@ -87,6 +87,28 @@ static void test_stale_epoch_waits_for_a_verified_commit(void **state)
     buffer_free(&sealed);
 }
 
+/* Who asked to leave sends nothing; a crash then leaves the refused text as it was stored. */
+static void test_a_stale_text_goes_out_after_a_crash_in_the_next_epoch(void **state)
+{
+    room_t *self = *state;
+    buffer_t sealed = {0};
+    uint64_t id = bob_sends(self, 70, "one", &sealed);
+    peer_reply(&self->bob, VERB_send, id, STATUS_STALE_EPOCH, NULL);
+    peer_request(&self->bob, LOCAL_VERB_leave, 71,
+                 &(local_leave_request_t){.name = *holder_group_name(self->holder)});
+    adopt(self, &(commit_plan_t){0});
+    push_event(self, ++self->sequence, EVENT_COMMIT, "alice", buffer_view(&self->last_commit));
+    peer_stop(&self->bob);
+    peer_start(&self->bob);
+    peer_login(&self->bob);
+    assert_int_equal(peer_asked(&self->bob, VERB_send, NULL, NULL), 0);
+    peer_answer(&self->bob, VERB_leave, STATUS_LAST_ADMIN, NULL);
+    assert_false(resent(self, &sealed, &id));
+    peer_reply(&self->bob, VERB_send, id, STATUS_OK,
+               &(send_reply_t){.sequence = self->sequence + 1});
+    buffer_free(&sealed);
+}
+
 static void expect_outbox(room_t *self, bool drop, uint64_t waiting, uint64_t dropped)
 {
     peer_request(&self->bob, LOCAL_VERB_outbox, 72, &(local_outbox_request_t){.drop = drop});
@@ -165,6 +187,7 @@ int main(void)
         ROOM_TEST(test_one_in_flight_keeps_the_order),
         ROOM_TEST(test_timeout_and_crash_send_the_same_bytes),
         ROOM_TEST(test_stale_epoch_waits_for_a_verified_commit),
+        ROOM_TEST(test_a_stale_text_goes_out_after_a_crash_in_the_next_epoch),
         ROOM_TEST(test_outbox_is_durable_and_can_be_dropped),
         ROOM_TEST(test_key_change_of_the_creator_blocks),
         ROOM_TEST(test_leaving_erases_keys_and_keeps_history),
