@@ -19,7 +19,7 @@
 #define NOTICE_REFUSED       "refused" /* an own text that will never be sent */
 #define NOTICE_OUT_OF_STEP   "out-of-step"
 #define NOTICE_RESTORED      "restored" /* the broker says that it was, from a backup */
-#define NOTICE_BROKER        "broker" /* the broker contradicts itself or this device */
+#define NOTICE_BROKER        "broker"   /* the broker contradicts itself or this device */
 
 /* A view of a C string, for a TEXT field. */
 text_t text_of(const char *text);

@@ -271,7 +271,7 @@ static uint64_t member_deadline(const core_t *base)
     deadline = earlier(deadline, member_lines_deadline(self));
     for (size_t i = 0; i < self->group_count; i++) {
         const group_t *group = self->groups[i];
-        deadline = earlier(deadline, group_outbox_deadline(group));
+        deadline = earlier(deadline, group_outbox_deadline(self, group));
         if (group->phase == GROUP_JOINING && !group->is_creating && group->lookup_at_ms &&
             !group->is_looking_up)
             deadline = earlier(deadline, group->lookup_at_ms);

@@ -357,7 +357,7 @@ void outbox_row_write(const outbox_entry_t *entry, buffer_t *out);
 MUST_CHECK status_t outbox_row_read(outbox_entry_t *entry, bytes_t bytes);
 void outbox_entry_wipe(outbox_entry_t *entry);
 /* When a held text is to be tried again; UINT64_MAX if none is. */
-uint64_t group_outbox_deadline(const group_t *group);
+uint64_t group_outbox_deadline(const member_core_t *self, const group_t *group);
 /* Something could be sent now, or is on its way. */
 bool group_outbox_is_busy(const member_core_t *self, const group_t *group);
 

@@ -313,10 +313,15 @@ void member_outbox_read(member_core_t *self, group_t *group, uint64_t poll)
             i++;
 }
 
+static bool can_send_now(const member_core_t *self, const group_t *group)
+{
+    return group_is_current(group) && group->phase == GROUP_ACTIVE && !group->is_sending &&
+           !group->is_out_of_step && group_is_settled(self, group);
+}
+
 void member_outbox_work(member_core_t *self, group_t *group)
 {
-    if (!group_is_current(group) || group->phase != GROUP_ACTIVE || group->is_sending ||
-        group->is_out_of_step || !group_is_settled(self, group))
+    if (!can_send_now(self, group))
         return;
     drop_displaced(self, group);
     outbox_entry_t *entry = head(group);
@@ -466,12 +471,11 @@ void member_outbox_end(member_core_t *self, group_t *group, status_t why)
     group->is_held = false;
 }
 
-uint64_t group_outbox_deadline(const group_t *group)
+uint64_t group_outbox_deadline(const member_core_t *self, const group_t *group)
 {
     const outbox_entry_t *entry = head(group);
-    bool may_send = group->phase == GROUP_ACTIVE && !group->is_out_of_step && !group->is_sending;
-    return may_send && group->is_held && entry && !waits_for_epoch(group, entry) ? group->send_at_ms
-                                                                                 : UINT64_MAX;
+    bool is_due = can_send_now(self, group) && entry && !waits_for_epoch(group, entry);
+    return is_due && group->is_held ? group->send_at_ms : UINT64_MAX;
 }
 
 bool group_outbox_is_busy(const member_core_t *self, const group_t *group)

@@ -114,6 +114,8 @@ bool forge_message(world_t *world, chance_t *chance, size_t victim, const uint8_
     const group_t *shown = group_of(world, other, id);
     const group_state_t *keys = group_of(world, traitor, id)->keys;
     leaf_index_t leaf = group_state_leaf(shown->keys);
+    if (leaf.value == group_state_leaf(keys).value)
+        return false; /* in an older epoch it is the traitor's, whose signature is good */
     uint64_t generation = secret_tree_next_generation(&keys->secrets, leaf);
     ratchet_step_t step;
     if (secret_tree_peek(&keys->secrets, leaf, (uint32_t)generation, &step))

@@ -174,7 +174,6 @@ void world_broker_disable(world_t *self, size_t client, uint64_t for_ms)
     rules_end_sessions(self->rules, &node->name);
 }
 
-/* Whom the broker refused has stopped trying, and is started anew by its person. */
 static void enable(world_t *self, size_t client)
 {
     node_t *node = &self->nodes[client];
@@ -183,19 +182,27 @@ static void enable(world_t *self, size_t client)
         return; /* no room: later */
     world_trace(self, "operator", "enables %s", node->name.text);
     node->disabled_until_ms = 0;
-    const member_core_t *member = (const member_core_t *)node->cores[SIDE_MEMBER];
-    const admin_core_t *admin = (const admin_core_t *)node->cores[SIDE_ADMIN];
-    if (member && admin &&
-        (member->session.state == SESSION_STOPPED || admin->session.state == SESSION_STOPPED))
-        world_stop(self, client, 0);
 }
 
-/* Those whose time has come. */
+static bool was_refused(const session_t *session)
+{
+    return session->state == SESSION_STOPPED && session->stopped == STATUS_DISABLED;
+}
+
+/* Those whose time has come. Whom the broker refused has stopped trying, and is started anew by its
+ * person; the refusal may come after the end of its time. */
 static void enable_some(world_t *self, uint64_t until_ms)
 {
-    for (size_t i = 0; i < self->options.clients; i++)
-        if (self->nodes[i].disabled_until_ms && self->nodes[i].disabled_until_ms <= until_ms)
+    for (size_t i = 0; i < self->options.clients; i++) {
+        const node_t *node = &self->nodes[i];
+        if (node->disabled_until_ms && node->disabled_until_ms <= until_ms)
             enable(self, i);
+        const member_core_t *member = (const member_core_t *)node->cores[SIDE_MEMBER];
+        const admin_core_t *admin = (const admin_core_t *)node->cores[SIDE_ADMIN];
+        if (!node->disabled_until_ms && member && admin &&
+            (was_refused(&member->session) || was_refused(&admin->session)))
+            world_stop(self, i, 0);
+    }
 }
 
 void world_broker_calm(world_t *self)

@@ -173,6 +173,26 @@ static void keys_never_go_back(void **state)
     buffer_free(&sealed);
 }
 
+/* A text that waited for a new key: once it can't be sent, nobody is to be woken for it. */
+static void a_stopped_group_wakes_nobody(void **state)
+{
+    room_t *self = *state;
+    peer_t *bob = &self->bob;
+    buffer_t sealed = {0};
+    restart(self, 1);
+    settle(self);
+    uint64_t id = bob_sends(self, 80, "later", &sealed);
+    peer_reply(bob, VERB_send, id, STATUS_REKEY_DUE, NULL);
+    peer_link(bob, LINK_DOWN);
+    memset(bob->incarnation, 2, INCARNATION_BYTES);
+    peer_login(bob);
+    answer_restored(self, 1, STATUS_UNKNOWN_GROUP, 0, 0);
+    peer_time(bob, 60000);
+    drain_polls(self);
+    assert_true(bob->core->ops->deadline(bob->core) > bob->now.boot_ms);
+    buffer_free(&sealed);
+}
+
 static void what_the_broker_does_not_know_stops_the_group(void **state)
 {
     static const struct {
@@ -205,6 +225,7 @@ int main(void)
         ROOM_TEST(nothing_lost_is_told_as_that),
         ROOM_TEST(keys_never_go_back),
         ROOM_TEST(what_the_broker_does_not_know_stops_the_group),
+        ROOM_TEST(a_stopped_group_wakes_nobody),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests_name("restores", tests, NULL, NULL);
 }
