@@ -178,44 +178,39 @@ static void test_an_admins_alarm_is_told_once_over_restarts(void **state)
     }
 }
 
+/* Acked, and not there by the answers to two polls: the first was asked before the text. */
+static void lose_a_text(room_t *self, status_t answer, uint64_t head, const char *told_first)
+{
+    buffer_t sealed = {0};
+    settle(self);
+    peer_time(&self->bob, 1000);
+    uint64_t id = bob_sends(self, 80, "lost", &sealed);
+    peer_reply(&self->bob, VERB_send, id, STATUS_OK, &(send_reply_t){.sequence = 1000});
+    answer_poll(self, answer, head, 0);
+    expect_line(self, told_first, NULL);
+    peer_time(&self->bob, 1000);
+    answer_poll(self, answer, head, 0);
+    expect_line(self, "lost|!broker", NULL);
+    expect_history(self, "lost");
+    buffer_free(&sealed);
+}
+
 static void test_acked_but_never_stored_is_noticed(void **state)
 {
     room_t *self = *state;
-    buffer_t sealed = {0};
-    settle(self);
-    peer_time(&self->bob, 1000); /* this poll is asked before the text */
-    uint64_t id = bob_sends(self, 80, "lost", &sealed);
-    peer_reply(&self->bob, VERB_send, id, STATUS_OK, &(send_reply_t){.sequence = 1000});
-    answer_poll(self, STATUS_OK, self->sequence, 0);
-    expect_line(self, NULL, NULL);
-    peer_time(&self->bob, 1000);
-    answer_poll(self, STATUS_OK, self->sequence, 0);
-    expect_line(self, "lost|!broker", NULL);
-    expect_history(self, "lost");
+    lose_a_text(self, STATUS_OK, self->sequence, NULL);
     restart(self);
     answer_poll(self, STATUS_OK, self->sequence, 0);
     expect_line(self, NULL, NULL);
-    buffer_free(&sealed);
 }
 
 static void test_acked_beyond_the_end_of_a_shorter_log_is_noticed(void **state)
 {
     room_t *self = *state;
-    buffer_t sealed = {0};
-    settle(self);
-    peer_time(&self->bob, 1000); /* this poll is asked before the text */
-    uint64_t id = bob_sends(self, 80, "lost", &sealed);
-    peer_reply(&self->bob, VERB_send, id, STATUS_OK, &(send_reply_t){.sequence = 1000});
-    answer_poll(self, STATUS_BAD_CURSOR, 1, 0);
-    expect_line(self, "!broker", NULL);
-    peer_time(&self->bob, 1000);
-    answer_poll(self, STATUS_BAD_CURSOR, 1, 0);
-    expect_line(self, "lost|!broker", NULL);
-    expect_history(self, "lost");
+    lose_a_text(self, STATUS_BAD_CURSOR, 1, "!broker");
     peer_time(&self->bob, 1000);
     answer_poll(self, STATUS_BAD_CURSOR, 1, 0);
     expect_line(self, NULL, NULL);
-    buffer_free(&sealed);
 }
 
 static void test_a_late_gap_overwrites_no_line(void **state)
