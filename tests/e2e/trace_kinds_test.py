@@ -19,7 +19,7 @@ import zmq
 from conclave_blocks import sign
 from conclave_client import POLL_BYTES, Member
 from conclave_epoch import TEXT, text_content
-from conclave_wire import DUTIES, EVENTS, PUSH, REPLY, Connection, Endpoint
+from conclave_wire import DUTIES, EVENTS, PUSH, PUSH_SHAPES, REPLY, Connection, Endpoint
 from den import den, joined, python
 from harness import REPO, SLOW, Skip, World, contains, equal, main, room, wait_for
 from trace_test import of, past, tracer, until_told
@@ -228,11 +228,18 @@ def test_who_does_not_poll_has_a_full_window():
         assert {holds(s, sent[-1]) for s in some(past(world), "fetched", user="bea")} == {True, False}, "the rest came by poll"
 
 
+def is_sign_of_life(message):
+    return message[0] == PUSH and getattr(PUSH_SHAPES[message[1]].read(message[3]), "events", None) == []
+
+
 def messages_of(wire, seconds):
-    """All that has come up to now, without a look at push numbers."""
-    found = []
-    while messages := wire.receive(seconds):
+    """All that comes until there was nothing but signs of life for so long, without a look at push numbers."""
+    found, end = [], time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        messages = wire.receive(left)
         found += messages
+        if any(not is_sign_of_life(message) for message in messages):
+            end = time.monotonic() + seconds
     return found
 
 
