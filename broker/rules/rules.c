@@ -347,7 +347,7 @@ bool rules_next_output(rules_t *self, rules_output_t *out)
                                     .user = peer_user(peer),
                                     .replies = cut->replies,
                                     .pushes = cut->pushes,
-                                    .told = output->told + told,
+                                    .told = output->told ? output->told + told : NULL,
                                     .told_count = cut->told_end - told};
             return true;
         }
