@@ -193,8 +193,11 @@ void connection_close(connection_t **self)
     incoming_close(&dead->last);
     for (; dead->kept_count > 0; dead->kept_count--)
         incoming_close(&dead->kept[dead->kept_first++ % KEPT_MAX]);
-    if (dead->socket)
+    if (dead->socket) {
+        /* First: libzmq leaks an event that finds nobody who watches any more. */
+        zmq_socket_monitor(dead->socket, NULL, 0);
         zmq_close(dead->socket);
+    }
     if (dead->watch)
         zmq_close(dead->watch);
     if (dead->context)
