@@ -70,15 +70,17 @@ def links(span):
 
 
 def conversation(world):
-    """Alice, who is connected, is pushed two messages, one of them traced by bob; carol fetches them. The traced one's context."""
+    """Alice, who listens, is pushed two messages, one of them traced by bob; carol fetches them. The traced one's context."""
     alice, bob, carol = world.users("alice", "bob", "carol")
     serve = room(world, "tea", alice, bob, carol)
     listener = alice.start("listen", "tea")
+    bob.ok("send", "tea", "first")
+    wait_for(lambda: "first" in listener.texts(), 30, "alice follows: what comes now is pushed to her")
     bob.ok("send", "tea", "one")
     context_sent = bob.json("--trace", "send", "tea", "two")[0]["traceparent"].split("-")
-    wait_for(lambda: len(listener.texts()) == 2, 30, "alice has both")
+    wait_for(lambda: len(listener.texts()) == 3, 30, "alice has all")
     equal(listener.stop(), 0)
-    carol.ok("listen", "tea", "--count", "2", "--wait", "20")
+    carol.ok("listen", "tea", "--count", "3", "--wait", "20")
     carol.run("join", "nowhere", "--wait", "1")
     equal(serve.stop(), 0)
     return context_sent[1], context_sent[2]
@@ -98,7 +100,7 @@ def test_spans_field_by_field():
         equal(len({span["spanId"] for span in spans}), len(spans), "span ids")
 
         taken = [pair for pair in named(spans, "send {group}") if "status" not in pair[0]]
-        (plain, plain_has), (traced, traced_has) = taken
+        _, (plain, plain_has), (traced, traced_has) = taken
         common = {"messaging.system": "conclave", "messaging.operation.name": "send", "messaging.operation.type": "send",
                   "messaging.destination.name": "tea", "messaging.destination.template": "{group}", "enduser.id": "bob"}
         for has in (plain_has, traced_has):
