@@ -2,7 +2,7 @@
 /* Start: directory and lock, key, store, rules, handler and monitor, addresses. End: backwards. */
 #include "broker/broker.h"
 
-#include "broker/files/data_dir.h"
+#include "broker/broker_data.h"
 #include "broker/files/private_file.h"
 #include "broker/http/server.h"
 #include "broker/monitor.h"
@@ -15,10 +15,8 @@
 #include "broker/zap.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LINGER_MS  1000
 #define IO_THREADS 1
@@ -34,9 +32,7 @@ typedef struct {
     int signal_fd;
     void (*leave)(void);
     log_t *log;
-    data_dir_t dir;
-    key_pair_t key;
-    store_t *store;
+    broker_data_t data;
     rules_t *rules;
     trace_hub_t *trace;
     router_calls_t *calls;
@@ -55,127 +51,21 @@ typedef struct {
     drain_guard_t *drain_guard;      /* from the signal to stop on */
     counters_t operator_counters[2]; /* of the tools here, and of those from elsewhere */
     operator_options_t operator_options;
-    atomic_uint_fast64_t backup_reserve_bytes; /* 0: none, unlike the store's */
+    atomic_uint_fast64_t backup_reserve_bytes; /* the store's, for the thread that backs it up */
     zactor_t *operators;
 } broker_t;
 
-static status_t open_dir(broker_t *self)
+static status_t open_rules(broker_t *self)
 {
-    char path[PATH_MAX];
-    const char *name = self->options->data;
-    pid_t holder = 0;
-    status_t status = STATUS_OK;
-    if (!*name) {
-        status = data_dir_default_path(path);
-        name = path;
-    }
+    rules_config_t config = rules_config_default(self->data.key.public_key);
+    config.idle_ms = self->options->idle_seconds * SECOND_MS;
+    config.retention_ms = self->options->retention_days * DAY_MS;
+    config.registration = (registration_mode_t)self->options->registration;
+    snprintf(config.software, sizeof config.software, "conclaved %s", CONCLAVE_VERSION);
+    self->rules = rules_new(self->data.store, &config);
+    status_t status = rules_open(self->rules);
     if (status != STATUS_OK) {
-        LOG(self->log, LEVEL_ERROR, log_event("no_data_directory"),
-            log_text("hint", "set HOME or give --data DIR"));
-        return status;
-    }
-    status = data_dir_open(&self->dir, name, &holder);
-    if (status == STATUS_HOME_IN_USE) {
-        LOG(self->log, LEVEL_ERROR, log_event("data_directory_in_use"), log_text("path", name),
-            log_integer("pid", holder), log_text("text", "another broker runs on this directory"),
-            log_text("hint", "stop it, or give --data DIR for a second broker"));
-    } else if (status == STATUS_UNSAFE_PERMISSIONS) {
-        LOG(self->log, LEVEL_ERROR, log_event("data_directory_unsafe"), log_text("path", name),
-            log_text("hint", "it must be yours, and nobody else may write to it: chmod 700"));
-    } else if (status != STATUS_OK) {
-        LOG(self->log, LEVEL_ERROR, log_event("data_directory_failed"), log_text("path", name),
-            log_status("status", status), log_errno("cause", errno));
-    }
-    return status;
-}
-
-/* A store without its key: making a new one would lock out everybody who knows the old one. */
-static bool key_is_lost(const broker_t *self)
-{
-    return faccessat(self->dir.fd, DATA_STORE_NAME, F_OK, 0) == 0 &&
-           faccessat(self->dir.fd, KEY_FILE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-           errno == ENOENT;
-}
-
-/* Neither key nor store are to be made there. */
-static status_t check_restore(broker_t *self)
-{
-    if (faccessat(self->dir.fd, DATA_RESTORING_NAME, F_OK, 0) != 0) {
-        return STATUS_OK;
-    }
-    LOG(self->log, LEVEL_ERROR, log_event("restore_unfinished"), log_text("dir", self->dir.path),
-        log_text("hint", "run conclaved --restore with the same backup again"));
-    return STATUS_NOT_FOUND;
-}
-
-static status_t open_key(broker_t *self)
-{
-    bool is_new = false;
-    errno = 0;
-    status_t status =
-        key_is_lost(self) ? STATUS_NOT_FOUND : key_file_open(&self->key, self->dir.fd, &is_new);
-    if (status == STATUS_OK) {
-        if (is_new) {
-            LOG(self->log, LEVEL_INFO, log_event("key_made"), log_text("dir", self->dir.path));
-        }
-        return status;
-    }
-    const char *hint = "";
-    if (status == STATUS_UNSAFE_PERMISSIONS) {
-        hint = "chmod 600 the file";
-    } else if (status == STATUS_DAMAGED_FILE || status == STATUS_NOT_FOUND) {
-        hint = "restore it from a backup: with another key it is another broker";
-    } else if (status == STATUS_NEWER_FORMAT) {
-        hint = "start the newer broker again";
-    } else if (errno != 0) {
-        hint = strerrordesc_np(errno);
-    }
-    LOG(self->log, LEVEL_ERROR, log_event("key_file_refused"), log_text("dir", self->dir.path),
-        log_text("file", KEY_FILE_NAME), log_text("text", status_text(status)),
-        log_text("hint", hint));
-    return status;
-}
-
-/* 0 asks for no reserve; to the store 0 is its default. */
-static uint64_t reserve_bytes(const options_t *options)
-{
-    return options->store_reserve_mb ? options->store_reserve_mb * MEGABYTE : UINT64_MAX;
-}
-
-static const char *store_hint(status_t status)
-{
-    const char *hint = "";
-    if (status == STATUS_NEWER_FORMAT) {
-        hint = "start the newer broker again, or restore a backup that this version made";
-    } else if (status == STATUS_DAMAGED_FILE) {
-        hint = "conclaved --fsck says what is damaged; then restore a backup";
-    } else if (status == STATUS_UNSAFE_PERMISSIONS) {
-        hint = "it must be yours alone: chmod 700";
-    } else if (status == STATUS_HOME_IN_USE) {
-        hint = "another program has it open: stop that one";
-    }
-    return hint;
-}
-
-static status_t open_store(broker_t *self)
-{
-    char path[PATH_MAX + 8];
-    store_rocksdb_options_t options = {.reserve_bytes = reserve_bytes(self->options)};
-    snprintf(path, sizeof path, "%s/" DATA_STORE_NAME, self->dir.path);
-    status_t status = store_rocksdb_open(path, &options, &self->store);
-    if (status == STATUS_OK) {
-        rules_config_t config = rules_config_default(self->key.public_key);
-        config.idle_ms = self->options->idle_seconds * SECOND_MS;
-        config.retention_ms = self->options->retention_days * DAY_MS;
-        config.registration = (registration_mode_t)self->options->registration;
-        snprintf(config.software, sizeof config.software, "conclaved %s", CONCLAVE_VERSION);
-        self->rules = rules_new(self->store, &config);
-        status = rules_open(self->rules);
-    }
-    if (status != STATUS_OK) {
-        LOG(self->log, LEVEL_ERROR, log_event("store_refused"), log_text("path", path),
-            log_status("status", status), log_text("text", status_text(status)),
-            log_text("hint", store_hint(status)));
+        broker_data_log_store_refusal(&self->data, self->log, status);
     }
     return status;
 }
@@ -224,9 +114,9 @@ static status_t open_socket(broker_t *self)
     self->zap_options.counters = &self->counters;
     self->zap_options.local_counters = &self->operator_counters[0];
     self->zap_options.operator_counters = &self->operator_counters[1];
-    self->zap_options.dir_fd = self->dir.fd;
+    self->zap_options.dir_fd = self->data.dir.fd;
     self->zap = zactor_new(zap_actor, &self->zap_options);
-    status_t status = router_socket_init(&self->socket, &self->key, &self->counters);
+    status_t status = router_socket_init(&self->socket, &self->data.key, &self->counters);
     if (status == STATUS_OK) {
         self->monitor_options = (monitor_options_t){.log = self->log,
                                                     .counters = &self->counters,
@@ -250,12 +140,12 @@ static status_t open_operator(broker_t *self)
                              .own_counters = self->operator_counters,
                              .trace = self->trace,
                              .calls = self->calls,
-                             .dir = &self->dir,
-                             .key = &self->key,
+                             .dir = &self->data.dir,
+                             .key = &self->data.key,
                              .listen = self->options->operator_listen.items,
                              .listen_count = self->options->operator_listen.count};
-    self->operator_options.backup = (backup_source_t){.store = self->store,
-                                                      .data_fd = self->dir.fd,
+    self->operator_options.backup = (backup_source_t){.store = self->data.store,
+                                                      .data_fd = self->data.dir.fd,
                                                       .software = "conclaved " CONCLAVE_VERSION,
                                                       .reserve_bytes = &self->backup_reserve_bytes};
     atomic_store(&self->backup_reserve_bytes, self->options->store_reserve_mb * MEGABYTE);
@@ -276,7 +166,7 @@ static status_t open_http(broker_t *self)
                                                 .times = &self->times,
                                                 .trace = self->trace,
                                                 .calls = self->calls,
-                                                .store = self->store}};
+                                                .store = self->data.store}};
     return http_server_new(&self->http, &options);
 }
 
@@ -313,7 +203,7 @@ static status_t listen_all(broker_t *self, char *url, size_t size)
             return status;
         }
         bound.has_key = true;
-        memcpy(bound.key, self->key.public_key, KEY_BYTES);
+        memcpy(bound.key, self->data.key.public_key, KEY_BYTES);
         status = endpoint_format(&bound, text, sizeof text);
         if (status != STATUS_OK) {
             return status;
@@ -336,15 +226,15 @@ static status_t announce(broker_t *self)
     }
     size_t size = strlen(url);
     url[size] = '\n';
-    status = private_file_write(self->dir.fd, BROKER_URL_NAME, url, size + 1);
+    status = private_file_write(self->data.dir.fd, BROKER_URL_NAME, url, size + 1);
     url[size] = '\0';
     if (status != STATUS_OK) {
-        LOG(self->log, LEVEL_ERROR, log_event("url_file_failed"), log_text("dir", self->dir.path),
-            log_errno("cause", errno));
+        LOG(self->log, LEVEL_ERROR, log_event("url_file_failed"),
+            log_text("dir", self->data.dir.path), log_errno("cause", errno));
         return status;
     }
     LOG(self->log, LEVEL_INFO, log_event("ready"), log_text("url", url),
-        log_text("data", self->dir.path), log_text("version", CONCLAVE_VERSION));
+        log_text("data", self->data.dir.path), log_text("version", CONCLAVE_VERSION));
     return STATUS_OK;
 }
 
@@ -363,12 +253,12 @@ static void broker_close(broker_t *self)
     trace_hub_destroy(&self->trace);
     router_calls_destroy(&self->calls);
     rules_destroy(&self->rules);
-    store_destroy(&self->store);
-    key_pair_wipe(&self->key);
+    store_destroy(&self->data.store);
+    key_pair_wipe(&self->data.key);
     zsys_shutdown(); /* waits until what was sent has left */
     http_server_destroy(&self->http);
     drain_guard_destroy(&self->drain_guard);
-    data_dir_close(&self->dir);
+    data_dir_close(&self->data.dir);
 }
 
 static void drain_is_over(void *context, drain_end_t end)
@@ -403,7 +293,7 @@ static void reload(broker_t *self)
         rules_set_lifetimes(self->rules, options->idle_seconds * SECOND_MS,
                             options->retention_days * DAY_MS);
         rules_set_registration(self->rules, (registration_mode_t)options->registration);
-        store_rocksdb_set_reserve(self->store, reserve_bytes(options));
+        store_rocksdb_set_reserve(self->data.store, options->store_reserve_mb * MEGABYTE);
         atomic_store(&self->backup_reserve_bytes, options->store_reserve_mb * MEGABYTE);
         self->router.report_ms = options->report_minutes * MINUTE_MS;
     }
@@ -439,7 +329,7 @@ static status_t serve(broker_t *self)
 {
     self->router = (router_options_t){.socket = &self->socket,
                                       .rules = self->rules,
-                                      .store = self->store,
+                                      .store = self->data.store,
                                       .counters = &self->counters,
                                       .operator_counters = self->operator_counters,
                                       .log = self->log,
@@ -465,21 +355,16 @@ status_t broker_run(options_t *options, log_t *log, int signal_fd, void (*leave)
                      .signal_fd = signal_fd,
                      .leave = leave,
                      .level_before_debug = LEVEL_INFO,
-                     .dir = {.fd = -1, .lock_fd = -1}};
+                     .data = {.dir = {.fd = -1, .lock_fd = -1}}};
     bool has_served = false;
     zsys_set_io_threads(IO_THREADS); /* before the first socket, else CZMQ aborts */
     status_t status = find_quota(&self);
     if (status == STATUS_OK) {
-        status = open_dir(&self);
+        status =
+            broker_data_open(&self.data, options->data, options->store_reserve_mb * MEGABYTE, log);
     }
     if (status == STATUS_OK) {
-        status = check_restore(&self);
-    }
-    if (status == STATUS_OK) {
-        status = open_key(&self);
-    }
-    if (status == STATUS_OK) {
-        status = open_store(&self);
+        status = open_rules(&self);
     }
     if (status == STATUS_OK) {
         status = open_trace(&self);

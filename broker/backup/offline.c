@@ -235,7 +235,7 @@ static status_t check_size(restore_job_t *self)
 
 static status_t stamp(restore_job_t *self, const char *path)
 {
-    const store_rocksdb_options_t options = {.reserve_bytes = UINT64_MAX};
+    const store_rocksdb_options_t options = {.reserve_bytes = 0};
     store_t *store = NULL;
     status_t status = store_rocksdb_open(path, &options, &store);
     if (status == STATUS_OK) {

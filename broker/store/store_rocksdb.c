@@ -118,7 +118,7 @@ static status_t engine_range(store_t *base, const store_range_t *range, store_vi
 
 static bool has_room(rocksdb_store_t *self, uint64_t bytes, bool needs_room)
 {
-    if (self->reserve_bytes == UINT64_MAX)
+    if (self->reserve_bytes == 0)
         return true;
     uint64_t needed = (needs_room ? self->reserve_bytes : self->reserve_bytes / 4) + bytes;
     return free_space_bytes(&self->space, self->database.dir) >= needed;
@@ -248,7 +248,7 @@ static const store_engine_t rocksdb_engine = {
 void store_rocksdb_set_reserve(store_t *store, uint64_t reserve_bytes)
 {
     rocksdb_store_t *self = (rocksdb_store_t *)store;
-    self->reserve_bytes = reserve_bytes ? reserve_bytes : DEFAULT_RESERVE_BYTES;
+    self->reserve_bytes = reserve_bytes;
 }
 
 status_t store_rocksdb_open(const char *dir, const store_rocksdb_options_t *options,
@@ -262,7 +262,7 @@ status_t store_rocksdb_open(const char *dir, const store_rocksdb_options_t *opti
         return status;
     }
     self->base.engine = &rocksdb_engine;
-    store_rocksdb_set_reserve(&self->base, options ? options->reserve_bytes : 0);
+    store_rocksdb_set_reserve(&self->base, options ? options->reserve_bytes : DEFAULT_RESERVE_BYTES);
     rocksdb_batch_init(&self->batch);
     pthread_rwlock_init(&self->open_lock, NULL);
     atomic_init(&self->failed, false);

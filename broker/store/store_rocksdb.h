@@ -10,8 +10,7 @@
 
 /* Sizes in bytes; 0 takes the default in brackets. */
 typedef struct {
-    uint64_t
-        reserve_bytes; /* [64 MiB] free space below which writes are refused; UINT64_MAX none */
+    uint64_t reserve_bytes;      /* free space below which writes are refused; 0: none */
     uint64_t write_buffer_bytes; /* [32 MiB] of each of two memory tables */
     uint64_t cache_bytes;        /* [32 MiB] block cache */
     int max_open_files;          /* [256] */
@@ -20,7 +19,7 @@ typedef struct {
 } store_rocksdb_options_t;
 
 /* Opens the store in `dir`, which is created (mode 0700) if it is not there; its parent must exist.
-   `options` may be NULL. *store is NULL on failure. RocksDB starts background threads here: block
+   `options` may be NULL: the defaults, and a reserve of 64 MiB. *store is NULL on failure. RocksDB starts background threads here: block
    signals and load seccomp filters before.
    STATUS_HOME_IN_USE: open elsewhere, in this process or another. STATUS_NEWER_FORMAT: written by a
    newer version. STATUS_DAMAGED_FILE: not a store of ours, or corrupt. STATUS_UNSAFE_PERMISSIONS:

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-static const store_rocksdb_options_t no_reserve = {.reserve_bytes = UINT64_MAX};
+static const store_rocksdb_options_t no_reserve = {.reserve_bytes = 0};
 
 static char root[64];
 static char path_buffer[4][128];

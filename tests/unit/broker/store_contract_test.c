@@ -31,7 +31,7 @@ static int open_rocksdb(void **state)
     fixture_t *self = mem_zalloc(1, sizeof *self);
     snprintf(self->dir, sizeof self->dir, "/tmp/conclave-store-XXXXXX");
     *state = self;
-    store_rocksdb_options_t options = {.reserve_bytes = UINT64_MAX};
+    store_rocksdb_options_t options = {.reserve_bytes = 0};
     return !mkdtemp(self->dir) || store_rocksdb_open(self->dir, &options, &self->store);
 }
 

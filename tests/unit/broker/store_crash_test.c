@@ -19,7 +19,7 @@
 
 enum { VALUE_SIZE = 500, UNITS = 4 };
 
-static const store_rocksdb_options_t small = {.reserve_bytes = UINT64_MAX,
+static const store_rocksdb_options_t small = {.reserve_bytes = 0,
                                               .write_buffer_bytes = 1 << 20};
 
 static char root[] = "/tmp/conclave-crash-XXXXXX";
