@@ -155,7 +155,10 @@ static verdict_t post(sink_t *self, const buffer_t *body, size_t spans)
     /* CURLE_WRITE_ERROR: a longer answer than we read; its status says what became of the spans. */
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && status != 0))
         return judge_status(self, status, spans);
-    complain(self, curl_easy_strerror(code), "", "trying again");
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        complain(self, "it did not answer before the end", "", "its spans are lost");
+    else
+        complain(self, curl_easy_strerror(code), "", "trying again");
     return TRY_AGAIN;
 }
 

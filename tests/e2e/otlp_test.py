@@ -293,7 +293,8 @@ def test_the_tool_ends_in_time_whatever_the_collector_does():
         with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and reads nothing
             free = f"http://127.0.0.1:{silent.getsockname()[1]}"
             said, took = otlp(world, "--past", "--for", "1", "otlp", free, code=1, OTEL_EXPORTER_OTLP_TIMEOUT="700")
-            matches(said, r"Timeout was reached; trying again")
+            # If it came to ask so late that the end came first, that is what it says.
+            matches(said, r"Timeout was reached; trying again|it did not answer before the end; its spans are lost")
             matches(said, r"0 spans sent in \d+ requests; 0 rejected, [1-9]\d* not delivered")
             assert took < 20 * SLOW, took
         said, took = otlp(world, "--past", "--for", "1", "otlp", free, code=1, OTEL_EXPORTER_OTLP_TIMEOUT="700")  # nobody there now
