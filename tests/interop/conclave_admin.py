@@ -9,7 +9,7 @@ from conclave_epoch import Epoch, membership_code
 from conclave_roster import Entry, after_commit, roster_root
 from conclave_tree import KeyTree
 from conclave_welcome import Welcome, seal_welcome
-from conclave_wire import ADMIN, DUTIES, BrokerSaid
+from conclave_wire import ADMIN, DUTIES, PATIENCE_S, BrokerSaid
 
 COMMIT_ADDS_MAX = 64
 TRANSCRIPTS_KEPT = 64
@@ -116,7 +116,7 @@ class Admin(Member):
         self.duties.call("create", group, name, 0, hold_ms, request, first.bytes, first.welcomes)
         first.adopt(holding)
         self.holdings[group] = holding
-        self.until(lambda: name in self.groups, 10, f"{self.name} has {name}")
+        self.until(lambda: name in self.groups, PATIENCE_S, f"{self.name} has {name}")
         return self.groups[name]
 
     def holding(self, group_name):

@@ -10,7 +10,7 @@ from conclave_commit import join_request_hash, write_join_request, write_leave
 from conclave_epoch import TEXT, text_content
 from conclave_group import Group
 from conclave_welcome import open_welcome
-from conclave_wire import EVENTS, NO_MORE_LEAVES, BrokerSaid, Connection
+from conclave_wire import EVENTS, NO_MORE_LEAVES, PATIENCE_S, BrokerSaid, Connection
 
 POLL_BYTES = 256 * 1024
 
@@ -67,7 +67,7 @@ class Member:
         self.requests.setdefault(group, []).append((prekey, join_request_hash(request)))
         return request
 
-    def join(self, group_name, seconds=30):
+    def join(self, group_name, seconds=PATIENCE_S):
         self.request_join(group_name)
         self.until(lambda: group_name in self.groups and not self.groups[group_name].ended, seconds, f"{self.name} is in {group_name}")
         return self.groups[group_name]
@@ -155,12 +155,12 @@ class Member:
 
     # Writing
 
-    def send(self, group_name, text, seconds=30, fields=b""):
+    def send(self, group_name, text, seconds=PATIENCE_S, fields=b""):
         group = self.groups[group_name]
         group.my_number += 1
         return self.send_content(group, TEXT, text_content(text, int(time.time() * 1000)), group.my_number, text, seconds, fields)
 
-    def send_content(self, group, type_, content, number, text, seconds=30, fields=b""):
+    def send_content(self, group, type_, content, number, text, seconds=PATIENCE_S, fields=b""):
         """Until the broker took it: the same bytes again while it refuses for the moment, sealed again in a newer epoch."""
         end = time.monotonic() + seconds
         sealed = None

@@ -13,6 +13,7 @@ from zmq.utils import z85
 from conclave_blocks import check, sign
 
 FRAME_MAX_BYTES = 320 * 1024
+PATIENCE_S = 90  # for what must come; only a broken broker makes a test wait so long
 REQUEST, REPLY, PUSH = 0, 1, 2
 EVENTS, DUTIES = 1, 2  # purposes of a session
 MESSAGE, COMMIT, LEAVE = 1, 2, 3  # kinds of an event
@@ -208,13 +209,13 @@ class Connection:
         self.last_id += 1
         return [REQUEST, CODES[verb], self.last_id, self.token if token is None else token, trace, list(fields)]
 
-    def call(self, verb, *fields, token=None, seconds=30):
+    def call(self, verb, *fields, token=None, seconds=PATIENCE_S):
         """The reply as a named tuple; BrokerSaid if it is a refusal."""
         request = self.request(verb, *fields, token=token)
         self.send_frame(request)
         return self.answer(request, seconds)
 
-    def answer(self, request, seconds=30):
+    def answer(self, request, seconds=PATIENCE_S):
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             for _, code, id_, status, fields in self.sort(self.receive(left)):

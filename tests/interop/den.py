@@ -15,13 +15,13 @@ def den(*args):
         ada, bea = python(world, Admin, "ada"), python(world, Member, "bea")
         ada.create("den")
         bea.request_join("den")
-        ada.until_served(lambda: len(ada.groups["den"].roster) == 2, 20, "bea is in")
-        bea.until(lambda: "den" in bea.groups, 20, "bea knows")
+        ada.until_served(lambda: len(ada.groups["den"].roster) == 2, 60, "bea is in")
+        bea.until(lambda: "den" in bea.groups, 60, "bea knows")
         yield world, ada, bea
         ada.send("den", "all is well")
-        bea.until(lambda: "all is well" in bea.groups["den"].texts(), 20, "bea reads ada")
+        bea.until(lambda: "all is well" in bea.groups["den"].texts(), 60, "bea reads ada")
         bea.send("den", "very well")
-        ada.until(lambda: "very well" in ada.groups["den"].texts(), 20, "ada reads bea")
+        ada.until(lambda: "very well" in ada.groups["den"].texts(), 60, "ada reads bea")
         equal(world.broker.process.poll(), None, "the broker's exit code")
         ada.close()
         bea.close()
@@ -30,8 +30,8 @@ def den(*args):
 def joined(world, ada, name):
     member = python(world, Member, name)
     member.request_join("den")
-    ada.until_served(lambda: name in [entry.name for entry in ada.groups["den"].roster.values()], 20, f"{name} is in")
-    member.until(lambda: "den" in member.groups, 20, f"{name} knows")
+    ada.until_served(lambda: name in [entry.name for entry in ada.groups["den"].roster.values()], 60, f"{name} is in")
+    member.until(lambda: "den" in member.groups, 60, f"{name} knows")
     return member
 
 

@@ -63,7 +63,7 @@ def test_join_requests():
         equal(join(good), "OK", "a newer one replaces it")
         equal(ada._good_joins(ada.groups["den"]), [good])
         ada.serve()
-        mal.until(lambda: "den" in mal.groups, 20, "mal is in")
+        mal.until(lambda: "den" in mal.groups, 60, "mal is in")
         mal.close()
 
 
@@ -87,7 +87,7 @@ def test_leaves():
         equal(mal.wire.refusal("send", group.id, late), "ALREADY_LEFT")
         for verb, rest in {"commit": [b"", []], "roster": [0, 10], "roster_proof": [0]}.items():
             equal(mal.wire.refusal(verb, group.id, *rest), "NOT_MEMBER", verb)
-        ada.until_served(lambda: len(ada.groups["den"].roster) == 2, 20, "mal is removed")
+        ada.until_served(lambda: len(ada.groups["den"].roster) == 2, 60, "mal is removed")
         equal(mal.wire.call("leave", group.id, good), first, "the same after the removal")
         equal(mal.wire.refusal("send", group.id, late), "NOT_MEMBER")
         reply = mal.wire.call("poll_messages", [[group.id, 0]], 1000)
@@ -125,7 +125,7 @@ def test_messages():
         equal(bea.wire.call("send", group.id, first), answer, "the same bytes in a later epoch")
         equal(send(sealed(epoch, leaf, 501)), "STALE_EPOCH")
         equal(send(sealed(epoch, leaf, 500)), "GENERATION_USED", "the generation is looked at before the epoch")
-        ada.until(lambda: "once" in ada.groups["den"].texts(), 20, "ada reads it")
+        ada.until(lambda: "once" in ada.groups["den"].texts(), 60, "ada reads it")
         equal(ada.groups["den"].texts().count("once"), 1)
         bea.sync()
         group.my_number = 1
@@ -141,7 +141,7 @@ def test_nobody_writes_while_a_rekey_is_due():
         equal(bea.wire.refusal("send", group.id, sealed), "REKEY_DUE")
         state = bea.wire.call("poll_messages", [[group.id, group.cursor]], 1000).states[0]
         assert state.rekey_due_since_ms > 0, state
-        ada.until_served(lambda: len(ada.groups["den"].roster) == 2, 20, "mal is removed")
+        ada.until_served(lambda: len(ada.groups["den"].roster) == 2, 60, "mal is removed")
         equal(bea.wire.refusal("send", group.id, sealed), "STALE_EPOCH")
         mal.close()
 
@@ -203,7 +203,7 @@ def test_commits():
         except BrokerSaid as said:
             equal((said.status, said.reply.winner), ("STALE_EPOCH", good.bytes))
         good.adopt(ada.holdings[group])
-        mal.until(lambda: "den" in mal.groups, 20, "mal is in")
+        mal.until(lambda: "den" in mal.groups, 60, "mal is in")
         mal.close()
 
 
@@ -217,7 +217,7 @@ def test_nobody_is_added_unasked():
         equal(mal.wire.call("poll_keys", []).keys, [], "welcomes that wait")
         mal.wire.call("join", group, request)
         ada.commit("den", unasked)
-        mal.until(lambda: "den" in mal.groups, 20, "mal is in")
+        mal.until(lambda: "den" in mal.groups, 60, "mal is in")
         mal.close()
 
 

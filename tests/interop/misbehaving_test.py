@@ -173,7 +173,8 @@ def not_followed(change, reason, removed=()):
         except Refused:
             pass
         equal(bob.run("listen", "den", "--count", "2", "--wait", "1").returncode, 4, "exit code of listen")
-        contains(unreadable(bob.json("history", "den"))[0]["reason"], reason)
+        told = wait_for(lambda: unreadable(bob.json("history", "den")) or bob.run("listen", "den", "--wait", "1") and [], 60, "bob is told")
+        contains(told[0]["reason"], reason)
         equal(bob.run("--timeout", "1", "send", "den", "in the forged epoch").returncode, 4, "exit code of send")
         equal(bob.texts("den"), ["so far so good"])
         equal(world.broker.process.poll(), None, "the broker's exit code")
@@ -204,7 +205,7 @@ def not_entered(forge):
         group = ada.create("den")
         letting_in(ada, carol, "den")
         joining = bob.start("join", "den", "--wait", "3")
-        pending = wait_for(lambda: ada.duties.call("poll_joins").joins, 20, "bob asks")[0]
+        pending = wait_for(lambda: ada.duties.call("poll_joins").joins, 60, "bob asks")[0]
         prepared = ada.prepare("den", requests=[pending.request])
         forge(ada, prepared, pending.request)
         ada.commit("den", prepared)
