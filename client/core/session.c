@@ -288,7 +288,7 @@ session_config_t session_config_of(const core_config_t *config, const struct ide
 void session_init(session_t *self, const session_config_t *config)
 {
     *self = (session_t){.config = *config, .deadline_ms = UINT64_MAX, .cause = STATUS_UNREACHABLE};
-    snprintf(self->reason, sizeof self->reason, "not connected yet");
+    snprintf(self->reason, sizeof self->reason, "nothing has answered at its address yet");
 }
 
 void session_wipe(session_t *self)

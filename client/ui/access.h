@@ -103,6 +103,9 @@ void access_pass_quietly(access_t *self);
 uint64_t access_deadline(const access_t *self);
 uint64_t access_now(void);
 
+/* A connection that is back sooner is not worth a word. */
+#define OFFLINE_PATIENCE_MS 1500
+
 /* Why the broker isn't reachable, as far as it is known; NULL if nothing was said. */
 const char *access_link_reason(const access_t *self);
 

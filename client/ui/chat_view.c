@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define PEOPLE_MAX          4096
-#define OFFLINE_PATIENCE_MS 1500 /* a connection that is back sooner is not worth a banner */
 
 void chat_print(chat_t *self, char *line)
 {

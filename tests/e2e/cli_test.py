@@ -2,6 +2,7 @@
 """The command line itself: usage, help, colours, --json, exit codes; what is said on which stream."""
 import json
 import os
+import shutil
 import subprocess
 
 from harness import BUILD, User, World, contains, equal, main, matches, room, wait_for
@@ -222,6 +223,27 @@ def test_a_chat_in_a_pipe_sends_lines_and_ends():
         contains(output, "In tea: alice")
         equal(alice.texts("tea"), ["from a pipe", "/literal"])
         contains(alice.expect(3, "chat", "nowhere", input="x\n"), "NOT_MEMBER")
+
+
+def test_serve_says_when_the_broker_goes_and_comes_and_is_another():
+    with World() as world:
+        ada, = world.users("ada")
+        serve = ada.start("serve")
+        equal(json.loads(serve.queue.get(timeout=20))["type"], "serving")
+
+        def says(line):
+            wait_for(lambda: serve.errors[-1:] == [line], 40, "serve says: " + line)
+
+        wait_for(lambda: ada.json("status")[0]["reachable"], 20, "it is connected")
+        world.broker.kill()
+        says("The broker is not reachable: the broker can't be reached")
+        world.broker.start()
+        says("The broker is reachable again.")
+        world.broker.kill()
+        shutil.rmtree(world.broker.data)
+        world.broker.start()
+        says("The broker is not reachable: the broker at this address has another key")
+        equal(serve.stop(), 0)
 
 
 if __name__ == "__main__":
