@@ -50,7 +50,7 @@ class Browser:
     def __exit__(self, *exc):
         os.close(self.to)
         try:
-            self.process.wait(5 * SLOW)
+            self.process.wait(20 * SLOW)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -84,7 +84,7 @@ class Browser:
         if self.session:
             request["sessionId"] = self.session
         os.write(self.to, json.dumps(request).encode() + b"\0")
-        deadline = time.monotonic() + 30 * SLOW
+        deadline = time.monotonic() + 60 * SLOW
         while True:
             message = self._message(deadline)
             if message.get("id") == self.next_id:
@@ -107,7 +107,7 @@ class Browser:
             raise AssertionError(script + ": " + json.dumps(result["exceptionDetails"]))
         return result["result"].get("value")
 
-    def wait(self, condition, what, seconds=20):
+    def wait(self, condition, what, seconds=60):
         end = time.monotonic() + seconds * SLOW
         while time.monotonic() < end:
             value = self.run(condition)

@@ -106,8 +106,10 @@ class Broker:
         return self.start()
 
     def log_text(self):
+        """Its whole lines: of one that is being written a part may be there."""
         with open(self.log, encoding="utf-8", errors="replace") as file:
-            return file.read()
+            text = file.read()
+        return text[:text.rfind("\n") + 1]
 
 
 class Running:
@@ -158,7 +160,7 @@ class Running:
     def wait(self, seconds=30):
         code = self.process.wait(seconds * SLOW)
         for thread in self.threads:
-            thread.join(5)
+            thread.join(30 * SLOW)
         return code
 
 
@@ -258,7 +260,7 @@ class World:
             process.terminate()
         for process in processes:
             try:
-                process.wait(5 * SLOW)
+                process.wait(20 * SLOW)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -58,32 +58,37 @@ def fresh_metrics(world, condition, what):
 # --- Numbers ----------------------------------------------------------------------------------
 
 def test_metrics_say_what_happened():
-    with World(broker_args=ANY) as world:
+    from trace_test import of, past  # which needs this file
+    with World(broker_args=[*ANY, "--trace-history", "20000"]) as world:
         ada, bob = world.users("ada", "bob")
         serve = room(world, "tea", ada, bob)
         for number in range(5):
             bob.ok("send", "tea", f"text {number}")
         contains(refused(world, "ada"), "NAME_TAKEN")
         serve.stop()
-        now = fresh_metrics(world, lambda now: now.value("requests_total", verb="register", status="NAME_TAKEN") == 1,
+        steps = past(world)
+        # The router counts a write a moment after it has measured it.
+        now = fresh_metrics(world, lambda now: now.value("requests_total", verb="register", status="NAME_TAKEN") == 1 and now.value("ready") == 1
+                            and now.histogram("write_duration_seconds").count == now.value("writes_total", result="stored"),
                             "the refusal is counted")
         equal(now.value("build_info", version=subprocess.run([CONCLAVED, "--version"], capture_output=True, text=True,
                                                              check=True).stdout.split()[1]), 1)
-        equal(now.value("ready"), 1)
-        equal(now.value("requests_total", verb="register", status="OK"), 2)
-        equal(now.value("requests_total", verb="send", status="OK"), 5)
+        equal(len(of(steps, "appended", verb="send")), 5)
+        for verb, least in (("register", 2), ("send", 5)):  # who had no answer for five seconds has asked again
+            accepted = now.value("requests_total", verb=verb, status="OK")
+            equal(accepted, len(of(steps, "accepted", verb=verb)))
+            assert accepted >= least, (verb, accepted)
         equal(now.value("rekeys_total"), now.value("requests_total", verb="commit", status="OK"))
         assert now.value("rekeys_total") >= 1
         assert now.value("events_appended_total") >= 6
         equal(now.value("pending_joins"), 0)
-        equal(now.value("handshake_failures_total"), 0)
+        equal(now.value("handshake_failures_total"), world.broker.log_text().count('"change":"handshake_failed'))
         assert now.value("store_bytes") > 0
         assert abs(now.value("start_time_seconds") - time.time()) < 600
         # Each frame that was answered was measured, and each batch written.
         requests = sum(now.families["conclave_requests_total"].samples.values())
         measured = now.histogram("request_duration_seconds")
         assert 0 < measured.count <= now.value("frames_received_total") <= requests, (measured.count, requests)
-        equal(now.histogram("write_duration_seconds").count, now.value("writes_total", result="stored"))
         assert 0 < now.histogram("write_duration_seconds").sum < 600
         # Nobody's name is in it.
         _, _, text = get(world, "/metrics")
@@ -117,18 +122,25 @@ def test_varz_has_the_same_numbers():
 
 # --- Health -----------------------------------------------------------------------------------
 
+def ready_says(world, code, part):
+    """In the end: a router that does not answer within a quarter of a second is not ready either."""
+    def says():
+        answer = get(world, "/readyz")
+        return answer[0] == code and part in answer[2]
+    wait_for(says, 20, f"/readyz says {code}, {part!r}")
+
+
 def test_ready_until_the_store_is_full():
     with World(broker_args=ANY) as world:
         equal(get(world, "/healthz")[::2], (200, "ok\n"))
-        equal(get(world, "/readyz")[::2], (200, "ready\n"))
+        ready_says(world, 200, "ready\n")
         world.broker.stop()
         path = config(world, "store-reserve-mb = 0\n")
         world.broker.args = ["--config", path, *ANY]
         world.broker.start()
-        equal(status(world, "/readyz"), 200)
+        ready_says(world, 200, "ready\n")
         reload(world, "store-reserve-mb = 100000000\n")
-        wait_for(lambda: status(world, "/readyz") == 503, 20, "it is not ready")
-        contains(get(world, "/readyz")[2], "store full")
+        ready_says(world, 503, "store full")
         equal(status(world, "/healthz"), 200)
         equal(metrics(world).value("ready"), 0)
         reload(world, "store-reserve-mb = 0\n")
@@ -138,10 +150,9 @@ def test_ready_until_the_store_is_full():
 def test_not_ready_while_draining():
     with World(broker_args=["--drain-seconds", "3600", *ANY]) as world:
         deaf = Deaf(world)
-        equal(status(world, "/readyz"), 200)
+        ready_says(world, 200, "ready\n")
         after(world, 15, "stopping")
-        wait_for(lambda: status(world, "/readyz") == 503, 20, "it says so")
-        contains(get(world, "/readyz")[2], "draining")
+        ready_says(world, 503, "draining")
         equal(status(world, "/healthz"), 200)
         equal(metrics(world).value("draining"), 1)
         code, _, text = get(world, "/events")
@@ -331,7 +342,7 @@ def test_half_requests_end():
                     break
         assert time.monotonic() - started < 60 * SLOW, "it drips for ever"
         wait_for(lambda: all(is_closed(raw) for raw in opened), 30, "all are closed")
-        equal(metrics(world).value("http_connections"), 1)
+        wait_for(lambda: metrics(world).value("http_connections") == 1, 20, "none of them is counted")
 
 
 def test_two_hundred_connections():
@@ -401,18 +412,19 @@ def test_events_tell_what_passes():
         listener = bob.start("listen", "tea")
         stream = Stream(world)
         equal(stream.answer.getheader("Content-Type"), "text/event-stream")
-        state = stream.until("state", lambda state: {"ada", "bob"} <= {user["name"] for user in state["users"]})
-        equal(state["problem"], "")
+        state = stream.until("state", lambda state: {"ada", "bob"} <= {user["name"] for user in state["users"]} and not state["problem"])
         equal([(group["name"], group["members"]) for group in state["groups"]], [("tea", 2)])
         equal([user["groups"] for user in state["users"]], [["tea"], ["tea"]])
         ada.ok("send", "tea", "a text that nobody here can read")
-        tick = stream.until("tick", lambda tick: any(sent["how"] == "send" for sent in tick["sends"]))
-        sent = tick["sends"][0]
-        equal((sent["user"], sent["group"]), ("ada", "tea"))
-        steps = tick["steps"] + stream.next("tick")["steps"]
-        for step in ("received", "accepted", "appended", "stored"):
-            assert any(line["step"] == step for line in steps), (step, steps)
-        sealed = stream.until("sealed", lambda sealed: sealed["sequence"] == sent["sequence"])
+        steps, sends = [], []
+
+        def is_told(tick):
+            steps.extend(line["step"] for line in tick["steps"])
+            sends.extend(sent for sent in tick["sends"] if sent["how"] == "send")
+            return sends and {"received", "accepted", "appended", "stored"} <= set(steps)
+        stream.until("tick", is_told)
+        equal([(sent["user"], sent["group"]) for sent in sends], [("ada", "tea")])
+        sealed = stream.until("sealed", lambda sealed: sealed["sequence"] == sends[0]["sequence"])
         equal((sealed["group"], sealed["sender"]), ("tea", "ada"))
         raw = bytes.fromhex(sealed["hex"])
         equal(len(raw), sealed["bytes"])
@@ -438,7 +450,7 @@ def test_who_is_shown_is_there():
             killed = time.monotonic()
             stream = Stream(world)
             state = stream.until("state", lambda state: state["online"] == 2 and len(state["users"]) == 2
-                                 or time.monotonic() - killed > 20 * SLOW)
+                                 or time.monotonic() - killed > 60 * SLOW)
             equal(({user["name"] for user in state["users"]}, state["online"], [group["online"] for group in state["groups"]]),
                   ({"bob", "eve"}, 2, [1]))
             # Who is idle or says nothing stays.

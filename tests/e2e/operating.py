@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -10,11 +11,13 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 
+import msgpack
 import nacl.signing
 import zmq
 
-from conclave_wire import BrokerSaid, Connection
+from conclave_wire import CODES, BrokerSaid, Connection
 from harness import BUILD, REPO, SLOW, wait_for
+from planted import FIELDS, OK, PUSH, REQUEST, UNWATCH, WATCH
 
 CONCLAVED = os.path.join(BUILD, "conclaved")
 
@@ -68,6 +71,38 @@ def connection(world):
         yield wire
     finally:
         wire.close()
+
+
+def settle(world):
+    """Until the steps of all that the broker has answered by now are where its tools find them: a thread takes them there after the answers.
+    Steps keep their order, so one of our own is waited for."""
+    context = zmq.Context()
+    tool = context.socket(zmq.DEALER)
+    tool.linger = 0
+    tool.connect("ipc://" + os.path.join(world.broker.data, "operator.sock"))
+
+    def next_message():
+        assert tool.poll(60000 * SLOW), "the broker's operator socket says nothing"
+        return msgpack.unpackb(tool.recv())
+
+    def ask(number, verb, *fields):
+        tool.send(msgpack.packb([REQUEST, verb, number, b"", "", list(fields)]))
+        while (message := next_message())[0] == PUSH:
+            pass
+        assert message[2:4] == [number, OK], message
+
+    wire = Connection(world.broker.url)
+    try:
+        ask(1, WATCH, "", "", CODES["hello"], 0, 0, 0, 0, 0)
+        wire.last_id = secrets.randbits(48)
+        wire.call("hello", 1, 1, "to settle", seconds=60 * SLOW)
+        while not any(step[FIELDS.index("request")] == wire.last_id for step in next_message()[3][1]):
+            pass
+        ask(2, UNWATCH)  # its place is free again
+    finally:
+        wire.close()
+        tool.close()
+        context.term()
 
 
 def account(world, name):

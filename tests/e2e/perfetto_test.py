@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 from harness import BUILD, SLOW, World, contains, equal, main, room, wait_for
+from operating import settle
 from trace_test import message_to_the_killed
 
 TRACE = os.path.join(BUILD, "conclave-trace")
@@ -16,6 +17,8 @@ KEYS = {"B": {"name", "cat", "ts", "args"}, "E": {"ts"}, "X": {"name", "cat", "t
 
 
 def trace(world, *args, code=0):
+    if "--past-only" in args:
+        settle(world)
     result = subprocess.run([TRACE, "--data", world.broker.data, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                             timeout=60 * SLOW, env=world.env, check=False)
     equal(result.returncode, code, f"exit code; {result.stderr}")
@@ -113,7 +116,7 @@ def test_the_file_has_tracks_slices_and_arrows():
     with World(broker_args=["--trace-history", "100000"]) as world:
         talk(world)
         path = os.path.join(world.dir, "trace.json")
-        trace(world, "--past", "--for", "1", "perfetto", path)
+        trace(world, "--past-only", "perfetto", path)
         equal(os.stat(path).st_mode & 0o777, 0o600)
         events = read(path)
         check_schema(events)
@@ -141,7 +144,7 @@ def test_no_arrow_leads_to_who_was_gone():
     with World(broker_args=["--trace-history", "100000"]) as world:
         sequence = message_to_the_killed(world)
         path = os.path.join(world.dir, "trace.json")
-        trace(world, "--past", "--for", "1", "perfetto", path)
+        trace(world, "--past-only", "perfetto", path)
         events = read(path)
         check_nesting(events)
         tracks = names(events)
@@ -156,7 +159,7 @@ def test_a_recording_gives_the_same_file():
     with World(broker_args=["--trace-history", "100000"]) as world:
         talk(world)
         recording, first, second = (os.path.join(world.dir, name) for name in ("steps", "first.json", "second.json"))
-        trace(world, "--past", "--for", "1", "record", recording)
+        trace(world, "--past-only", "record", recording)
         trace(world, "--from", recording, "perfetto", first)
         trace(world, "--from", recording, "--group", "tea", "perfetto", second)
         check_nesting(read(first))

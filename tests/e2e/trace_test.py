@@ -18,11 +18,14 @@ import zmq
 from conclave_wire import EVENTS
 from harness import BUILD, SLOW, World, contains, equal, main, room, wait_for
 from http_test import ANY, fresh_metrics
-from operating import account, connection, events
+from operating import account, connection, events, settle
 
 
-def tracer(world, *args, code=0, target=True):
-    """Runs conclave-trace to its end and gives what it printed, standard error behind it unless it is to succeed."""
+def tracer(world, *args, code=0, target=True, settles=True):
+    """Runs conclave-trace to its end and gives what it printed, standard error behind it unless it is to succeed. If the past is asked for, nothing
+    that was answered lacks in it."""
+    if settles and code == 0 and target and not {"explain", "--past", "--past-only"}.isdisjoint(args):
+        settle(world)
     where = ["--data", world.broker.data] if target else []
     result = subprocess.run([os.path.join(BUILD, "conclave-trace"), *where, *args], capture_output=True, text=True,
                             env=world.env, timeout=60 * SLOW, check=False)
@@ -38,6 +41,21 @@ def past(world, *args):
 
 def of(steps, step, **wanted):
     return [s for s in steps if s["step"] == step and all(s.get(k) == v for k, v in wanted.items())]
+
+
+def holds(step, sequence):
+    return step["sequence"] <= sequence <= step["last_sequence"]
+
+
+def sent_and_pushed(world, sender, group, text, reader, follow, *flags):
+    """Sends until a text was pushed to a reader: who happens to ask in the turn in which a message comes has it by that, and no push. The answer to
+    the last one, and how many were sent."""
+    for number in range(1, 9):
+        answer = sender.json(*flags, "send", group, f"{text} {number}")[0]
+        wait_for(lambda number=number: f"{text} {number}" in follow.texts(), 30, f"{reader} reads")
+        if any(holds(step, answer["seq"]) for step in of(past(world, "--step", "pushed"), "pushed", user=reader, group=group)):
+            return answer, number
+    raise AssertionError(f"nothing was pushed to {reader}")
 
 
 def until_told(user, condition, what):
@@ -100,8 +118,8 @@ def test_explain_tells_a_message_s_story():
         follow = bob.start("listen", "tea")
         alice.ok("send", "tea", "first")
         wait_for(lambda: "first" in follow.texts(), 30, "bob follows")
-        sequence = alice.json("send", "tea", "hello")[0]["seq"]
-        wait_for(lambda: "hello" in follow.texts(), 30, "bob reads")
+        answer, count = sent_and_pushed(world, alice, "tea", "hello", "bob", follow)
+        sequence = answer["seq"]
         wait_for(lambda: {r["name"] for r in json.loads(tracer(world, "--json", "explain", "tea", str(sequence)))["readers"]
                           if r["has_it"]} >= {"alice", "bob"}, 30, "two have acknowledged")
         story = json.loads(tracer(world, "--json", "explain", "tea", f"#{sequence}"))
@@ -115,7 +133,7 @@ def test_explain_tells_a_message_s_story():
         text = tracer(world, "explain", "tea", str(sequence))
         for part in ("a message of alice", "received", "stored in a batch", "pushed", "has all up to", "Still waiting for 1 of 3"):
             contains(text, part)
-        carol.ok("listen", "tea", "--count", "2", "--wait", "20")
+        carol.ok("listen", "tea", "--count", str(1 + count), "--wait", "20")
         until_told(carol, lambda: "All 3 readers have it." in tracer(world, "explain", "tea", str(sequence)), "carol has it")
         contains(tracer(world, "explain", "tea", "999", code=1), "no such message")
         contains(tracer(world, "explain", "nowhere", "1", code=1), "no such group")
@@ -150,7 +168,10 @@ def message_to_the_killed(world):
     """Bob and carol are connected, bob is killed, alice writes: the message's sequence."""
     alice, bob, carol = world.users("alice", "bob", "carol")
     serve = room(world, "tea", alice, bob, carol)
+    # They poll at their start only: who polls in the turn in which a message comes is pushed nothing.
+    world.poll_ms = 600000
     following = [user.start("listen", "tea") for user in (bob, carol)]
+    world.poll_ms = 200
     alice.ok("send", "tea", "first")
     wait_for(lambda: all("first" in follow.texts() for follow in following), 30, "both follow")
     equal(serve.stop(), 0)
@@ -258,7 +279,8 @@ def test_top_counts():
         busy = [line for line in lines if line["messages"] > 0]
         for line in busy:
             equal([(group["group"], group["messages"]) for group in line["busiest"]], [("tea", line["messages"])])
-            assert line["answers"] > 0 and line["syncs"] > 0, line
+        # A message may be shown a second before its write.
+        assert sum(line["answers"] for line in lines) > 20 and sum(line["syncs"] for line in lines) > 0, lines
         assert sum(group["deliveries"] for line in busy for group in line["busiest"]) > 0, busy
         for line in lines:
             for kind in ("answer", "sync"):
@@ -341,19 +363,18 @@ def test_a_backup_keeps_free_what_the_settings_say_now():
 
 def test_tools_end_with_the_broker_and_say_how_it_went():
     with World() as world:
-        def follow(*args):
-            return subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, *args], stdout=subprocess.DEVNULL,
-                                    stderr=subprocess.PIPE, text=True, env=world.env)
-
-        def sessions():
-            return world.broker.log_text().count('"handshake_succeeded","address":"ipc:')
+        def follow(out, *args):
+            with open(out, "wb") as file:
+                return subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, *args], stdout=file,
+                                        stderr=subprocess.PIPE, text=True, env=world.env)
         for end in (world.broker.stop, world.broker.kill):
-            before = sessions()
-            record, perfetto = (os.path.join(world.dir, f"{end.__name__}-{name}") for name in ("record", "perfetto"))
-            tools = [follow("watch"), follow("top"), follow("record", record), follow("perfetto", perfetto)]
-            wait_for(lambda: sessions() >= before + len(tools), 20, "all are connected")
-            wait_for(lambda: os.path.exists(perfetto), 20, "all have begun")
-            time.sleep(0.5)
+            watch, top, out, record, perfetto = (os.path.join(world.dir, f"{end.__name__}-{name}") for name in ("watch", "top", "out", "record", "perfetto"))
+            tools = [follow(watch, "watch"), follow(top, "top"), follow(out, "record", record), follow(out, "perfetto", perfetto)]
+
+            def all_have_begun(files=(watch, top, record, perfetto)):
+                make_steps(world, 1)
+                return all(os.path.exists(file) and os.path.getsize(file) > 1000 for file in files[:1] + files[2:]) and os.path.getsize(files[1]) > 0
+            wait_for(all_have_begun, 60, "all have begun")
             end()
             for tool in tools:
                 said = tool.communicate(timeout=60 * SLOW)[1]
@@ -472,6 +493,8 @@ def test_a_thousand_connections_and_garbage_do_no_harm():
             except (BlockingIOError, ConnectionError):
                 pass
             plain.append(raw)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # often 1024 at first, and these are two each
         context = zmq.Context()
         context.set(zmq.MAX_SOCKETS, 1100)
         dealers = []
@@ -496,13 +519,14 @@ def test_tools_that_come_and_go_leave_their_places():
     with World(broker_args=["--trace-history", "100"]) as world:
         for _ in range(100):  # of 32 places
             past(world)
-        watch = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "watch"], stdout=subprocess.DEVNULL,
-                                 env=world.env)
+        with open(os.path.join(world.dir, "watched"), "wb") as out:
+            watch = subprocess.Popen([os.path.join(BUILD, "conclave-trace"), "--data", world.broker.data, "watch"], stdout=out, env=world.env)
+        wait_for(lambda: make_steps(world, 1) or os.path.getsize(out.name) > 0, 60, "it watches")
         for _ in range(40):
             past(world)
         equal(watch.poll(), None, "who stays, stays")
         watch.terminate()
-        equal(watch.wait(10 * SLOW), 0)
+        equal(watch.wait(30 * SLOW), 0)
 
 
 def test_a_tool_that_connects_while_no_descriptor_is_left_ends_nothing():
@@ -544,7 +568,7 @@ def test_a_client_s_verbs_are_no_operator_s_and_the_reverse():
         context, dealer = raw_operator(world)
         # [0, hello, 7, token, traceparent, [1, 1, ""]]
         dealer.send(bytes.fromhex("96000107c400a0930101a0"))
-        assert dealer.poll(5000 * SLOW), "an answer"
+        assert dealer.poll(30000 * SLOW), "an answer"
         answer = dealer.recv()
         equal(answer[:5], bytes.fromhex("95010107") + answer[4:5])
         equal(answer[4], 2, "UNKNOWN_VERB")

@@ -77,7 +77,7 @@ def test_closed_and_open_again_without_a_restart():
             file.write("registration = open\n")
         world.broker.process.send_signal(1)
         wait_for(lambda: alice.run("--broker", world.broker.url_file, "register", "alice", "--kdf", "interactive").returncode == 0,
-                 20, "the broker is open")
+                 60, "the broker is open")
 
 
 def test_a_disabled_account_is_told_so():
@@ -86,7 +86,7 @@ def test_a_disabled_account_is_told_so():
         room(world, "tea", alice, bob).stop()
         listening = bob.start("listen")
         alice.ok("send", "tea", "hello")
-        wait_for(lambda: listening.texts() == ["hello"], 20, "bob is there")
+        wait_for(lambda: listening.texts() == ["hello"], 30, "bob is there")
         equal(user(world, "disable", "bob"), "bob is disabled\n")
         matches(user(world, "list"), r"(?m)^bob +disabled ")
         refused = bob.run("send", "tea", "from outside")  # refused, or kept for later if the listening client knows already
