@@ -242,6 +242,8 @@ class World:
         return self
 
     def __exit__(self, *exc):
+        if exc[1]:
+            exc[1].add_note(self.state())
         processes = [running.process for running in self.running] + [self.broker.process]
         self.end([process for process in processes if process and process.poll() is None])
         for running in self.running:
@@ -252,6 +254,14 @@ class World:
             print("# kept:", self.dir)
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def state(self):
+        """Who runs or how they ended, and what each said last."""
+        said = [("conclave " + " ".join(running.args), running.process, running.lines[-5:] + running.errors[-5:]) for running in self.running]
+        if self.broker.process:
+            said.append(("conclaved", self.broker.process, self.broker.log_text().splitlines()[-15:]))
+        return "\n".join(f"{name}: {'runs' if process.poll() is None else f'ended with {process.returncode}'}" +
+                         "".join("\n    " + line[:300] for line in lines) for name, process, lines in said)
 
     @staticmethod
     def end(processes):
