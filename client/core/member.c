@@ -116,7 +116,7 @@ static void session_reachable(void *owner, moment_t now, status_t cause, const c
     member_core_t *self = owner;
     for (size_t i = 0; i < self->screen_count; i++)
         member_push_link(self, self->screens[i].id, cause, reason);
-    if (self->session.stopped || cause == STATUS_WRONG_BROKER)
+    if (session_refusal(&self->session))
         member_refuse_all_asks(self, cause, reason);
 }
 

@@ -158,6 +158,11 @@ void member_send(member_core_t *self, uint64_t screen, uint64_t request,
     buffer_t frame = {0};
     local_write_push(&frame, LOCAL_VERB_queued, ++self->push_count, &push);
     frames_add(&self->effects->screens, screen, &frame);
+    status = session_refusal(&self->session);
+    if (status) { /* it waits in the outbox, but whoever typed it needn't wait */
+        member_refuse(self, screen, request, LOCAL_VERB_send, status, self->session.reason);
+        entry->request = 0;
+    }
 }
 
 void member_outbox_count(member_core_t *self, uint64_t screen, uint64_t request,

@@ -160,8 +160,8 @@ void member_request(member_core_t *self, uint64_t screen, bytes_t frame)
         member_refuse(self, screen, message.id, message.verb, STATUS_BAD_NAME, NULL);
     } else if (self->ask_count >= ASKS_MAX) {
         member_refuse(self, screen, message.id, message.verb, STATUS_TOO_MANY, NULL);
-    } else if (needs_broker(message.verb) && self->session.stopped) {
-        member_refuse(self, screen, message.id, message.verb, self->session.stopped,
+    } else if (needs_broker(message.verb) && session_refusal(&self->session)) {
+        member_refuse(self, screen, message.id, message.verb, session_refusal(&self->session),
                       self->session.reason);
     } else {
         self->trace = message.trace;

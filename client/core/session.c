@@ -473,3 +473,10 @@ bool session_is_ready(const session_t *self)
 {
     return self->state == SESSION_READY;
 }
+
+status_t session_refusal(const session_t *self)
+{
+    if (self->stopped)
+        return self->stopped;
+    return self->cause == STATUS_WRONG_BROKER ? STATUS_WRONG_BROKER : STATUS_OK;
+}

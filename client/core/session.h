@@ -125,6 +125,9 @@ uint64_t session_call_traced(session_t *self, moment_t now, const trace_context_
 /* Nobody wants these carried out any more: they are neither sent again nor answered. */
 void session_forget(session_t *self, verb_t verb, const uint8_t group[static GROUP_ID_BYTES]);
 bool session_is_ready(const session_t *self);
+/* Why nothing can be asked of the broker until people do something: it stopped, or another broker
+ * answers. STATUS_OK: it is there, or tried again soon. */
+status_t session_refusal(const session_t *self);
 
 /* One cell of the table, for tests: false if the event is rejected in that state. */
 bool session_accepts(session_state_t state, session_event_t event);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define OUTBOX_STEP_MS  50
+#define COUNT_MS        15000 /* for a holder whose disk is slow */
 #define IN_FLIGHT_LINES 64
 #define READ_BYTES      65536
 
@@ -234,7 +235,7 @@ static status_t count_outbox(sending_t *self, bool drop, uint64_t *waiting, uint
     uint64_t id;
     status_t status = access_send(access, LOCAL_VERB_outbox, &request, &id);
     if (status == STATUS_OK)
-        status = access_await(access, id, access_now() + 2000);
+        status = access_await(access, id, access_now() + COUNT_MS);
     if (status == STATUS_OK) {
         *waiting = access->message.body.outbox_reply.waiting;
         *dropped = access->message.body.outbox_reply.dropped;

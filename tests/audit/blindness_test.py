@@ -11,13 +11,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
 from harness import BUILD, User, World, contains, equal, main, room, wait_for  # noqa: E402
 from otlp_sink import Sink  # noqa: E402
-from canaries import Canaries, dump_memory, files_below  # noqa: E402
+from canaries import Canaries, files_below, memory_of  # noqa: E402
 
 GROUP = "control-of-the-group-name"
 CONTROLS = ("control-name", "control-group", "control-key")
@@ -31,7 +30,7 @@ def is_secret(name):
 def stopped(pid):
     os.kill(pid, signal.SIGSTOP)
     try:
-        wait_for(lambda: open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0] == "T", 10, "it stands still")
+        wait_for(lambda: open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0] == "T", 60, "it stands still")
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -53,7 +52,7 @@ class Watch:
         self.processes.append(self.tool("otlp", self.sink.url, out="otlp-said"))
         self.events = threading.Thread(target=self.read_events, daemon=True)
         self.events.start()
-        wait_for(lambda: os.path.exists(os.path.join(self.path, "recording")) and self.size("top.json") > 0, 20, "the tools watch")
+        wait_for(lambda: os.path.exists(os.path.join(self.path, "recording")) and self.size("top.json") > 0, 60, "the tools watch")
 
     def size(self, name):
         return os.path.getsize(os.path.join(self.path, name))
@@ -64,7 +63,7 @@ class Watch:
                                     stderr=subprocess.DEVNULL, env=self.world.env)
 
     def get(self, page):
-        with urllib.request.urlopen(self.http + page, timeout=20) as answer:
+        with urllib.request.urlopen(self.http + page, timeout=60) as answer:
             return answer.read()
 
     def read_events(self):
@@ -77,20 +76,29 @@ class Watch:
     def newest(self):
         """The number of the last event that was seen: older ones may be deleted already."""
         with open(os.path.join(self.path, "steps.json"), encoding="ascii") as file:
-            steps = [json.loads(line) for line in file.read().splitlines()]
-        return max(step["sequence"] for step in steps if step["step"] == "appended")
+            steps = [json.loads(line) for line in file.read().splitlines(keepends=True) if line.endswith("\n")]  # it is being written
+        return max((step["sequence"] for step in steps if step["step"] == "appended"), default=0)
 
-    def end(self):
+    def has_seen(self, name, *parts):
+        with open(os.path.join(self.path, name), "rb") as file:
+            seen = file.read()
+        return all(part in seen for part in parts)
+
+    def end(self, last):
+        """Once everybody has been told of what was done, up to the event of this number."""
+        wait_for(lambda: self.newest() >= last, 60, "the last event was seen")
+        for name in ("steps", "steps.json", "recording", "events"):
+            wait_for(lambda name=name: self.has_seen(name, GROUP.encode(), b"control-of-user-"), 60, f"{name} tells of people and groups")
+        wait_for(self.sink.spans, 60, "spans reach the collector")
         for page in ("metrics", "varz", "healthz", "readyz"):
             with open(os.path.join(self.path, page), "wb") as out:
                 out.write(self.get("/" + page))
-        equal(self.tool("--json", "explain", GROUP, str(self.newest()), out="explained").wait(30), 0, "exit code of explain")
+        equal(self.tool("--json", "explain", GROUP, str(self.newest()), out="explained").wait(90), 0, "exit code of explain")
         backup = os.path.join(self.path, "backup")
-        equal(self.tool("backup", backup, out="backup-said").wait(60), 0, "exit code of the backup")
-        time.sleep(0.5)  # the last steps of what was just done are on their way
+        equal(self.tool("backup", backup, out="backup-said").wait(90), 0, "exit code of the backup")
         for process in self.processes:
             process.terminate()
-            equal(process.wait(20), 0, "exit code of " + " ".join(process.args))
+            equal(process.wait(60), 0, "exit code of " + " ".join(process.args))
         # What a collector is sent, as it was sent, and who sent it.
         with open(os.path.join(self.path, "otlp"), "wb") as out:
             for _, where, headers, body in self.sink.requests:
@@ -164,7 +172,9 @@ class Audit:
     def take_memory(self):
         path = os.path.join(self.folder, f"memory-{len(self.images)}")
         with stopped(self.world.broker.process.pid):
-            dump_memory(self.world.broker.process.pid, path)
+            image = memory_of(self.world.broker.process.pid)  # the disk is not waited for: who talks to it has ten seconds' patience
+        with open(path, "wb") as out:
+            out.writelines(image)
         self.images.append(path)
 
     def take_store(self):
@@ -187,6 +197,10 @@ class Audit:
         return [path]
 
 
+def last_event(user):
+    return user.json("history", GROUP, "--last", "1")[-1]["seq"]
+
+
 def session(audit):
     """Everything that people do, with restarts of everybody, while the audit takes what it will search."""
     world, broker = audit.world, audit.world.broker
@@ -199,12 +213,13 @@ def session(audit):
         audit.run(user, "send", GROUP, audit.text())
     traced = json.loads(audit.run(bob, "--json", "--trace", "send", GROUP, audit.text()).splitlines()[0])["traceparent"].split("-")
     audit.run(bob, "send", GROUP, input=audit.text() + "\n" + audit.text() + "\n")
-    audit.run(carol, "listen", "--count", "8", "--wait", "20")
+    audit.run(carol, "listen", "--count", "8", "--wait", "60")
     audit.reveal(bob, carol)
     audit.take_memory()
-    watch.end()
-    # The traced message's span reached the collector with the sender's own ids, which are no secret.
-    assert any((span["traceId"], span.get("parentSpanId")) == (traced[1], traced[2]) for span in watch.sink.spans()), traced
+    # The traced message's span reaches the collector with the sender's own ids, which are no secret.
+    wait_for(lambda: any((span["traceId"], span.get("parentSpanId")) == (traced[1], traced[2]) for span in watch.sink.spans()), 60,
+             f"{traced} is exported")
+    watch.end(last_event(bob))
     # A request that waits: its prekey is on the device, and the admin is away.
     serve.stop()
     audit.run(dave, "join", GROUP)
@@ -220,13 +235,13 @@ def session(audit):
     # Somebody goes, which makes all keys new; the admin's client is killed on the way.
     audit.run(carol, "leave", GROUP)
     serve = alice.start("serve")
-    wait_for(lambda: dave.run("send", GROUP, audit.text()).returncode == 0, 30, "dave is in")
+    wait_for(lambda: dave.run("send", GROUP, audit.text()).returncode == 0, 90, "dave is in")
     serve.kill()
     serve = alice.start("serve")
-    wait_for(lambda: alice.run("send", GROUP, audit.text()).returncode == 0, 30, "the admin is back")
+    wait_for(lambda: alice.run("send", GROUP, audit.text()).returncode == 0, 90, "the admin is back")
     audit.reveal(bob, dave)
     audit.reveal(alice, holders=[serve])
-    audit.run(bob, "listen", "--count", "4", "--wait", "20")
+    audit.run(bob, "listen", "--count", "4", "--wait", "60")
     # A new password, and a wrong one.
     fresh = User(world, "new-password", audit.password("new"))
     audit.run(bob, "passwd", "--new-password-file", fresh.password_file, "--kdf", "interactive")
@@ -238,7 +253,7 @@ def session(audit):
     audit.run(bob, "send", GROUP, audit.text())
     audit.reveal(bob, dave)
     audit.take_memory()
-    watch.end()
+    watch.end(last_event(bob))
     equal(serve.stop(), 0, "exit code of the admin's client")
     audit.outputs.append((alice.name, "\n".join(serve.errors).encode()))
     equal(broker.stop(), 0, "exit code of the broker")

@@ -82,11 +82,10 @@ def files_below(folder):
                   if os.path.isfile(os.path.join(where, name)) and not os.path.islink(os.path.join(where, name)))
 
 
-def dump_memory(pid, path):
-    """Every readable byte of a process that stands still, as a core dump would hold it (and more: mapped files too)."""
-    total = 0
-    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory, \
-            open(path, "wb") as out:
+def memory_of(pid):
+    """Every readable byte of a process that stands still, as a core dump would hold it (and more: mapped files too), in parts."""
+    parts = []
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
         for line in maps:
             span, mode = line.split()[:2]
             begin, end = (int(part, 16) for part in span.split("-"))
@@ -98,7 +97,6 @@ def dump_memory(pid, path):
                     part = memory.read(min(end - begin, 1 << 20))
                 except OSError:  # a page beyond the end of a mapped file
                     part = b""
-                out.write(part)
-                total += len(part)
+                parts.append(part)
                 begin += len(part) or 4096
-    return total
+    return parts

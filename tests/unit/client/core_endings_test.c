@@ -178,6 +178,43 @@ static void test_what_was_sent_when_the_session_stopped_goes_out_later(void **st
     buffer_free(&sealed);
 }
 
+static void type_text(room_t *self, uint64_t request, const char *text)
+{
+    local_send_request_t send = {.name = *holder_group_name(self->holder), .text = text_of(text)};
+    peer_request(&self->bob, LOCAL_VERB_send, request, &send);
+}
+
+/* Whether the session ends before or after a text was typed. */
+static void test_what_is_typed_when_the_session_has_stopped_is_answered_at_once(void **state)
+{
+    room_t *self = *state;
+    forget_lines(self);
+    buffer_t sealed = {0};
+    uint64_t id = bob_sends(self, 96, "wait for me", &sealed);
+    peer_reply(&self->bob, VERB_send, id, STATUS_REPLACED, NULL);
+    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_REPLACED);
+    type_text(self, 97, "and for me");
+    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_REPLACED);
+    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_INVALID);
+    assert_int_equal(peer_rows(&self->bob, ROW_OUTBOX), 2);
+    restart(self);
+    assert_true(resent(self, &sealed, &id));
+    buffer_free(&sealed);
+}
+
+static void test_what_is_typed_while_another_broker_answers_is_answered_at_once(void **state)
+{
+    room_t *self = *state;
+    forget_lines(self);
+    peer_link(&self->bob, LINK_DOWN);
+    peer_link(&self->bob, LINK_WRONG_BROKER);
+    type_text(self, 96, "wait for me");
+    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_WRONG_BROKER);
+    peer_request(&self->bob, LOCAL_VERB_pass, 97, NULL);
+    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_pass), STATUS_WRONG_BROKER);
+    assert_int_equal(peer_rows(&self->bob, ROW_OUTBOX), 1);
+}
+
 static void test_a_leave_when_the_session_stopped_is_said_again(void **state)
 {
     room_t *self = *state;
@@ -201,6 +238,8 @@ int main(void)
         ROOM_TEST(test_a_leave_of_another_group_changes_nothing),
         ROOM_TEST(test_a_copy_of_this_device_is_noticed),
         ROOM_TEST(test_what_was_sent_when_the_session_stopped_goes_out_later),
+        ROOM_TEST(test_what_is_typed_when_the_session_has_stopped_is_answered_at_once),
+        ROOM_TEST(test_what_is_typed_while_another_broker_answers_is_answered_at_once),
         ROOM_TEST(test_a_leave_when_the_session_stopped_is_said_again),
     };
     if (sodium_init() < 0)
