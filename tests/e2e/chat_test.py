@@ -190,7 +190,7 @@ def test_a_leave_without_an_admin_shows_a_banner_and_keeps_the_text():
         b.until("(waits) kept for later")
         alice.ok("status")  # a pass of the admin makes the new key
         b.until("bob: kept for later")
-        wait_for(lambda: b.last().startswith("tea>"), 20, "the prompt is as before")
+        wait_for(lambda: b.last().startswith("tea>"), 60, "the prompt is as before")
 
 
 def test_offline_is_said_and_texts_are_sent_later():
@@ -245,7 +245,7 @@ def test_an_attached_chat_takes_over():
         alice, = world.users("alice")
         alice.ok("create", "tea")
         serve = alice.start("serve")
-        wait_for(lambda: alice.run("whoami").returncode == 0, 20, "the home answers")
+        wait_for(lambda: alice.run("whoami").returncode == 0, 60, "the home answers")
         a = terminals.chat(alice, "tea")
         a.until("Attached")
         serve.kill()

@@ -12,7 +12,7 @@ def test_two_people_talk():
         serve = room(world, "tea", alice, bob)
         bob.ok("send", "tea", "Hello", "there")
         alice.ok("send", "tea", "Hi bob ✓")
-        lines = bob.json("listen", "tea", "--count", "2", "--wait", "20")
+        lines = bob.json("listen", "tea", "--count", "2", "--wait", "60")
         messages = [line for line in lines if line["type"] == "message"]
         equal([(m["sender"], m["text"]) for m in messages], [("bob", "Hello there"), ("alice", "Hi bob ✓")])
         for key in ("group", "epoch", "seq", "sender", "generation", "number", "time", "sent_time", "text"):
@@ -26,13 +26,13 @@ def test_a_newcomer_reads_nothing_from_before_and_a_leaver_nothing_after():
         alice, bob, carol = world.users("alice", "bob", "carol")
         room(world, "tea", alice, bob)
         alice.ok("send", "tea", "before carol")
-        carol.ok("join", "tea", "--wait", "30")
+        carol.ok("join", "tea", "--wait", "60")
         alice.ok("send", "tea", "all three")
-        bob.ok("listen", "tea", "--count", "2", "--wait", "20")
+        bob.ok("listen", "tea", "--count", "2", "--wait", "60")
         bob.ok("leave", "tea")
         alice.ok("send", "tea", "without bob")
         carol.ok("send", "tea", "indeed")
-        carol.ok("listen", "tea", "--count", "3", "--wait", "20")
+        carol.ok("listen", "tea", "--count", "3", "--wait", "60")
         equal(carol.texts("tea"), ["all three", "without bob", "indeed"])
         equal(bob.texts("tea"), ["before carol", "all three"])
         equal(alice.texts("tea"), ["before carol", "all three", "without bob", "indeed"])
@@ -56,7 +56,7 @@ def test_concurrent_senders_give_one_order_to_all():
         total = each * 3
         views = []
         for user in people:
-            wait_for(lambda u=user: len(u.texts("tea")) >= total or u.run("listen", "tea", "--wait", "1"), 60, "all is there")
+            wait_for(lambda u=user: len(u.texts("tea")) >= total or u.run("listen", "tea", "--wait", "1") and False, 60, "all is there")
             views.append(user.texts("tea"))
         equal(len(views[0]), total, "number of messages")
         for user, view in zip(people[1:], views[1:]):
@@ -72,7 +72,7 @@ def test_an_admins_send_serves_who_waits():
         bob.ok("join", "tea")
         alice.ok("send", "tea", "come in")
         alice.ok("send", "tea", "and sit down")
-        bob.ok("listen", "tea", "--count", "1", "--wait", "20")
+        bob.ok("listen", "tea", "--count", "1", "--wait", "60")
         assert "and sit down" in bob.texts("tea")
 
 
@@ -86,7 +86,7 @@ def test_join_without_an_admin_online_waits_and_keeps_the_request():
         assert pending == [] or pending[0]["name"] == "bob", pending
         alice.ok("send", "tea", "hello")
         bob.ok("listen", "--count", "0", "--wait", "1")
-        wait_for(lambda: bob.run("send", "tea", "thanks").returncode == 0, 20, "bob is in")
+        wait_for(lambda: bob.run("send", "tea", "thanks").returncode == 0, 60, "bob is in")
 
 
 def test_the_broker_holds_no_plaintext():
@@ -95,7 +95,7 @@ def test_the_broker_holds_no_plaintext():
         room(world, "visible-name", alice, bob)
         canary = "canary-7f3a99-do-not-store"
         bob.ok("send", "visible-name", canary)
-        alice.ok("listen", "visible-name", "--count", "1", "--wait", "20")
+        alice.ok("listen", "visible-name", "--count", "1", "--wait", "60")
         equal(world.broker.stop(), 0, "exit code of the broker")
         found = {"canary": False, "name": False}
         for folder, _, names in os.walk(world.broker.data):

@@ -98,7 +98,7 @@ class Broker:
     def stop(self):
         """SIGTERM, and the exit status."""
         self.process.terminate()
-        return self.process.wait(20 * SLOW)
+        return self.process.wait(60 * SLOW)
 
     def restart(self):
         if self.process.poll() is None:
