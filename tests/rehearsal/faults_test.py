@@ -50,7 +50,7 @@ def have_all(people, texts):
                 return True
             person.attempt("listen", "tea", "--count", "1", "--wait", "1")
             return False
-        harness.wait_for(there, 30, f"{person.name} has every text")
+        harness.wait_for(there, 60, f"{person.name} has every text")
     for person in people:
         harness.equal(sorted(person.texts_kept("tea")), sorted(texts), f"texts of {person.name}, each once")
         harness.equal(person.texts_kept("tea"), people[0].texts_kept("tea"), "one order")
@@ -81,7 +81,7 @@ def test_a_full_disk_under_a_home_is_named_and_heals():
             carol.join("tea")
             carol.say("tea", "before")
             make_room = fill(carol.home)
-            said = carol.expect(6, "--timeout", "5", "send", "tea", "while full " + "." * 4000)
+            said = carol.expect(6, "--timeout", "60", "send", "tea", "while full " + "." * 4000)
             harness.matches(said, "no space is left on the disk.*make room")
             bob.say("tea", "to a full disk")
             make_room()
@@ -97,7 +97,7 @@ def test_a_read_only_home_is_named():
         bob.say("tea", "before")
         with mounted(bob.home, "--bind", bob.home):
             harness.equal(subprocess.run(["mount", "-o", "remount,bind,ro", bob.home], check=False).returncode, 0, "remount")
-            said = bob.expect(6, "--timeout", "3", "send", "tea", "not now")
+            said = bob.expect(6, "--timeout", "60", "send", "tea", "not now")
             harness.matches(said, "(?i)read-only")
         bob.say("tea", "after")
         have_all([alice, bob], ["before", "after"])
@@ -111,7 +111,7 @@ def test_a_read_only_data_directory_is_named():
         with mounted(data, "--bind", data):
             harness.equal(subprocess.run(["mount", "-o", "remount,bind,ro", data], check=False).returncode, 0, "remount")
             result = subprocess.run([os.path.join(harness.BUILD, "conclaved"), "--data", data, "--listen", "tcp://127.0.0.1:*"],
-                                    capture_output=True, text=True, timeout=30, env=world.env, check=False)
+                                    capture_output=True, text=True, timeout=60, env=world.env, check=False)
             harness.equal(result.returncode, 1, "exit code")
             harness.matches(result.stdout + result.stderr, "(?i)read-only")
             harness.contains(result.stdout + result.stderr, data)

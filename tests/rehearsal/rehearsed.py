@@ -124,7 +124,7 @@ class Person(harness.User):
         self.insist("create", group, done=lambda: self.is_in(group))
 
     def join(self, group):
-        self.insist("join", group, "--wait", "30", done=lambda: self.is_in(group))
+        self.insist("join", group, "--wait", "60", done=lambda: self.is_in(group))
 
     def leave(self, group):
         self.insist("leave", group, done=lambda: not self.is_in(group))
@@ -162,7 +162,7 @@ class Person(harness.User):
                 return
             if code not in (KILLED, 4):
                 raise AssertionError(f"{self.name}: send {text}: exit {code}: {said}")
-            harness.wait_for(lambda: self.outbox() == 0, 30, f"nothing waits in {self.name}'s outbox")
+            harness.wait_for(lambda: self.outbox() == 0, 60, f"nothing waits in {self.name}'s outbox")
             if text in self.texts_kept(group):
                 return
         raise AssertionError(f"{self.name}: {text!r} could not be sent: {said}")

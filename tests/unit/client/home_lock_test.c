@@ -51,7 +51,7 @@ static void the_holder_is_named(void **state)
     home_t *home = open_home();
     home_holder_t holder;
     assert_int_equal(home_holder(home, &holder), STATUS_NOT_FOUND);
-    pid_t pid = start_holder("serve", 5000);
+    pid_t pid = start_holder("serve", 60000);
     assert_int_equal(home_lock(home, "send", 0), STATUS_HOME_IN_USE);
     assert_false(home_is_locked(home));
     assert_int_equal(home_holder(home, &holder), STATUS_OK);
@@ -59,7 +59,7 @@ static void the_holder_is_named(void **state)
     assert_string_equal(holder.role, "serve");
     uint64_t start = clock_boot_ms();
     assert_int_equal(home_lock(home, "send", 150), STATUS_HOME_IN_USE);
-    assert_in_range(clock_boot_ms() - start, 150, 1500);
+    assert_in_range(clock_boot_ms() - start, 150, 30000);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     assert_int_equal(home_holder(home, &holder), STATUS_NOT_FOUND);
@@ -81,7 +81,7 @@ static void a_second_one_waits(void **state)
     (void)state;
     home_t *home = open_home();
     pid_t pid = start_holder("create", 300);
-    assert_int_equal(home_lock(home, "send", 5000), STATUS_OK);
+    assert_int_equal(home_lock(home, "send", 60000), STATUS_OK);
     waitpid(pid, NULL, 0);
     home_destroy(&home);
 }
@@ -108,7 +108,7 @@ static void many_never_hold_it_together(void **state)
             continue;
         for (int turn = 0; turn < 20; turn++) {
             home_t *mine = open_home();
-            if (home_lock(mine, "x", 20000) != STATUS_OK)
+            if (home_lock(mine, "x", 60000) != STATUS_OK)
                 _exit(1);
             int fd = openat(home_folder(mine), "inside", O_CREAT | O_EXCL | O_WRONLY, 0600);
             if (fd < 0)
@@ -162,7 +162,7 @@ static void lock_or_attach_waits_for_either(void **state)
 {
     (void)state;
     home_t *home = open_home();
-    pid_t pid = start_holder("create", 5000); /* takes no commands */
+    pid_t pid = start_holder("create", 60000); /* takes no commands */
     screen_t *attached = NULL;
     home_holder_t holder;
     assert_int_equal(home_lock_or_attach(home, "send", true, 100, &attached, &holder),

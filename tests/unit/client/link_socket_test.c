@@ -16,12 +16,12 @@
 
 static uint8_t secret[KEY_BYTES];
 
-/* The next event within 6 s, or -1. */
+/* The next event, or -1 after a minute. */
 static int next_event(link_t *link)
 {
     link_event_t event;
     uint64_t start = clock_boot_ms();
-    while (clock_boot_ms() - start < 6000) {
+    while (clock_boot_ms() - start < 60000) {
         if (link_next_event(link, &event))
             return (int)event;
         link_wait(link, 50);
@@ -31,7 +31,7 @@ static int next_event(link_t *link)
 
 static bool next_frame(link_t *link, buffer_t *frame)
 {
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 1200; i++) {
         link_flush(link);
         if (link_receive(link, frame))
             return true;

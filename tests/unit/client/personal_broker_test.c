@@ -92,12 +92,12 @@ static void one_is_started_once_and_found_again(void **state)
     char url[256], again[256], log[512];
     assert_int_equal(personal_broker_find(url, sizeof url), STATUS_NOT_FOUND);
     assert_string_equal(url, "");
-    assert_int_equal(personal_broker_start(argv0, 10000, url, sizeof url), STATUS_OK);
+    assert_int_equal(personal_broker_start(argv0, 60000, url, sizeof url), STATUS_OK);
     assert_memory_equal(url, "tcp://127.0.0.1:", 16);
     assert_int_equal(personal_broker_find(again, sizeof again), STATUS_OK);
     assert_string_equal(url, again);
     pid_t pid = started_pid();
-    assert_int_equal(personal_broker_start(argv0, 10000, again, sizeof again), STATUS_OK);
+    assert_int_equal(personal_broker_start(argv0, 60000, again, sizeof again), STATUS_OK);
     assert_string_equal(url, again);
     assert_int_equal(started_pid(), pid);
     log_text(log, sizeof log);
@@ -117,7 +117,7 @@ static void a_taken_port_leads_to_another(void **state)
     assert_int_equal(mkdir(folder, 0700), 0);
     write_file("conclave-broker/refuse", "", 0600);
     char url[256], log[512];
-    assert_int_equal(personal_broker_start(argv0, 10000, url, sizeof url), STATUS_OK);
+    assert_int_equal(personal_broker_start(argv0, 60000, url, sizeof url), STATUS_OK);
     log_text(log, sizeof log);
     assert_string_equal(log, "started on 5670 session True\nstarted on * session True\n");
     free(folder);
@@ -133,7 +133,7 @@ static void failures_are_told_apart(void **state)
     assert_int_equal(personal_broker_start(argv0, 500, url, sizeof url), STATUS_NOT_FOUND);
     assert_string_equal(url, "");
     write_file("conclaved", "#!/bin/sh\nexit 3\n", 0755);
-    assert_int_equal(personal_broker_start(argv0, 5000, url, sizeof url), STATUS_IO_ERROR);
+    assert_int_equal(personal_broker_start(argv0, 60000, url, sizeof url), STATUS_IO_ERROR);
     write_file("conclaved", "#!/bin/sh\nexec /bin/sleep 3\n", 0755);
     uint64_t start = clock_boot_ms();
     assert_int_equal(personal_broker_start(argv0, 300, url, sizeof url), STATUS_TIMED_OUT);

@@ -133,7 +133,7 @@ static void expect(terminal_t *self, const char *ending)
     size_t wanted = strlen(ending);
     while (self->size < wanted || strcmp(self->seen + self->size - wanted, ending) != 0) {
         struct pollfd source = {.fd = self->master, .events = POLLIN};
-        if (poll(&source, 1, 3000) <= 0)
+        if (poll(&source, 1, 60000) <= 0)
             fail_msg("no \"%s\" in \"%s\"", ending, self->seen);
         ssize_t got =
             read(self->master, self->seen + self->size, sizeof self->seen - 1 - self->size);

@@ -198,15 +198,19 @@ static inline void halve(terminal_t *self)
     kill(self->child, SIGWINCH);
 }
 
-/* Waits until the screen shows exactly this. */
-static inline void expect(terminal_t *self, const char *wanted)
+#define SCREEN_BYTES (ROWS * (COLUMNS * UTF8_MAX_BYTES + 1) + 1)
+
+/* Until the screen shows this, and has not changed for a moment; or, after long, whatever it shows.
+ * Exactly this, or this somewhere. */
+static inline void terminal_await(terminal_t *self, const char *wanted, bool is_exact,
+                                  char text[static SCREEN_BYTES])
 {
-    char text[ROWS * (COLUMNS * UTF8_MAX_BYTES + 1) + 1];
     for (unsigned idle_ms = 0; idle_ms < 20000;) {
         struct pollfd source = {.fd = self->master, .events = POLLIN};
         terminal_render(self, text);
-        int ready = poll(&source, 1, strcmp(text, wanted) == 0 ? 60 : 20);
-        if (ready == 0 && strcmp(text, wanted) == 0)
+        bool is_there = is_exact ? strcmp(text, wanted) == 0 : strstr(text, wanted) != NULL;
+        int ready = poll(&source, 1, is_there ? 60 : 20);
+        if (ready == 0 && is_there)
             return;
         if (ready <= 0) {
             idle_ms += 20;
@@ -219,6 +223,13 @@ static inline void expect(terminal_t *self, const char *wanted)
         while (terminal_show(self)) {
         }
     }
+}
+
+/* Waits until the screen shows exactly this. */
+static inline void expect(terminal_t *self, const char *wanted)
+{
+    char text[SCREEN_BYTES];
+    terminal_await(self, wanted, true, text);
     assert_string_equal(text, wanted);
 }
 
