@@ -246,9 +246,8 @@ static void broker_close(broker_t *self)
         monitor_stop(self->socket.socket);
         zactor_destroy(&self->monitor);
     }
-    /* In a drain it is the guard that ends the waiting, and says so. */
-    uint64_t drain_ms = self->options->drain_seconds * SECOND_MS;
-    router_socket_wipe(&self->socket, LINGER_MS + (self->drain_guard ? (int)drain_ms : 0));
+    /* In a drain it is the guard that ends the waiting, and says so: -1 is without an end. */
+    router_socket_wipe(&self->socket, self->drain_guard ? -1 : LINGER_MS);
     zactor_destroy(&self->zap);
     trace_hub_destroy(&self->trace);
     router_calls_destroy(&self->calls);

@@ -32,6 +32,8 @@ struct live {
     overview_t *overview;
     uint64_t next_overview_ms; /* not asked for more often, whoever opens pages how fast */
     buffer_t last_sealed;      /* the event as JSON; empty: none yet */
+    bool is_sealed_due;        /* of this message, which the router was too busy to read */
+    trace_record_t due;
     uint64_t next_take_ms;
     uint64_t next_tick_ms;
     uint64_t next_sealed_ms;
@@ -205,16 +207,21 @@ static void write_sealed(const trace_record_t *record, bytes_t payload, buffer_t
 
 static void put_sealed(live_t *self)
 {
-    trace_record_t record;
-    if (!activity_last_message(self->activity, &record)) {
+    trace_record_t newest;
+    if (activity_last_message(self->activity, &newest)) {
+        self->due = newest;
+        self->is_sealed_due = true;
+    }
+    if (!self->is_sealed_due) {
         return;
     }
-    sealed_call_t call = {.record = &record};
+    sealed_call_t call = {.record = &self->due};
     status_t status =
         router_calls_do(self->numbers->from.calls, call_sealed, &call, NUMBERS_WAIT_MS);
+    self->is_sealed_due = status == STATUS_TIMED_OUT;
     if (status == STATUS_OK) {
         buffer_clear(&self->last_sealed);
-        write_sealed(&record, buffer_view(&call.payload), &self->last_sealed);
+        write_sealed(&self->due, buffer_view(&call.payload), &self->last_sealed);
         feed_put(&self->feed, "sealed", buffer_view(&self->last_sealed));
     }
     buffer_free(&call.payload);

@@ -21,7 +21,9 @@
 enum {
     KEPT_MAX = 256, /* pushes that come before a reply */
     HIGH_WATER_MARK = 64,
-    CONNECT_MS = 2000, /* where all tries fail for so long, no broker is */
+    CONNECT_MS =
+        2000, /* where all tries fail for so long from the first one that did, no broker is */
+    HANDSHAKES_LEAST = 2, /* a broker that stood still for long has given up the first one */
     ZAP_REFUSED = 400
 };
 
@@ -48,7 +50,8 @@ struct connection {
     void *socket;
     void *watch; /* of what happens to the socket */
     way_t way;
-    int64_t opened_ms;
+    int64_t failing_ms; /* when the first try failed */
+    unsigned handshakes_failed;
     int dir_fd; /* keeps the name under /proc; -1 */
     uint64_t next_id;
     incoming_t *last; /* NULL: none */
@@ -158,7 +161,6 @@ connection_t *connection_open(const connection_target_t *target, char *problem, 
     connection_t *self = mem_zalloc(1, sizeof *self);
     self->dir_fd = -1;
     self->context = zmq_ctx_new();
-    self->opened_ms = monotonic_clock_ms();
     self->socket = self->context ? zmq_socket(self->context, ZMQ_DEALER) : NULL;
     if (!self->socket || !watch_socket(self)) {
         snprintf(problem, problem_size, "no socket: %s", zmq_strerror(errno));
@@ -214,6 +216,7 @@ static void take_event(connection_t *self, uint16_t event, uint32_t value)
 {
     if (self->way == WAY_LOST || self->way == WAY_BARRED)
         return;
+    const bool is_untried = self->way == WAY_UNTRIED;
     switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         self->way = WAY_OPEN;
@@ -226,10 +229,14 @@ static void take_event(connection_t *self, uint16_t event, uint32_t value)
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         self->way = value == ZAP_REFUSED ? WAY_BARRED : WAY_STRANGE;
+        self->handshakes_failed++;
         break;
     default:
         self->way = WAY_STRANGE;
+        self->handshakes_failed++;
     }
+    if (is_untried && self->way != WAY_UNTRIED)
+        self->failing_ms = monotonic_clock_ms();
 }
 
 /* Event (2 bytes) and value (4), host order; the address. */
@@ -251,25 +258,29 @@ static void take_events(connection_t *self)
     zmq_msg_close(&address);
 }
 
-static bool is_failing(const connection_t *self)
+/* Until when it is tried if no try succeeds; -1: there is no end. */
+static int64_t give_up_ms(const connection_t *self)
 {
-    return self->way == WAY_CLOSED || self->way == WAY_STRANGE;
+    bool is_failing = self->way == WAY_CLOSED ||
+                      (self->way == WAY_STRANGE && self->handshakes_failed >= HANDSHAKES_LEAST);
+    return is_failing ? self->failing_ms + CONNECT_MS : -1;
 }
 
 /* No reply will come any more. */
 static bool is_hopeless(const connection_t *self, int64_t now_ms)
 {
-    return self->way == WAY_LOST || self->way == WAY_BARRED ||
-           (is_failing(self) && now_ms >= self->opened_ms + CONNECT_MS);
+    const int64_t end_ms = give_up_ms(self);
+    return self->way == WAY_LOST || self->way == WAY_BARRED || (end_ms >= 0 && now_ms >= end_ms);
 }
 
 static long wait_ms(const connection_t *self, int64_t until_ms, int64_t now_ms)
 {
+    const int64_t end_ms = give_up_ms(self);
     int64_t last_ms = until_ms;
     if (is_hopeless(self, now_ms))
         return 0; /* but what has come is there to be read */
-    if (is_failing(self) && (until_ms < 0 || self->opened_ms + CONNECT_MS < until_ms))
-        last_ms = self->opened_ms + CONNECT_MS;
+    if (end_ms >= 0 && (until_ms < 0 || end_ms < until_ms))
+        last_ms = end_ms;
     if (last_ms < 0)
         return -1;
     return last_ms > now_ms ? (long)(last_ms - now_ms) : 0;

@@ -270,12 +270,14 @@ int command_top(const tracer_options_t *options)
     if (code == TRACER_DONE) {
         const int64_t until_ms = monotonic_clock_ms() + (int64_t)options->limit_seconds * 1000;
         status_t status = STATUS_OK;
-        while (status == STATUS_OK &&
-               (options->limit_seconds == 0 || monotonic_clock_ms() < until_ms)) {
+        do { /* once, however late it is by now */
             status = gather(self);
             if (status == STATUS_OK)
                 status = show(self);
-        }
+        } while (status == STATUS_OK &&
+                 (options->limit_seconds == 0 || monotonic_clock_ms() < until_ms));
+        if (status == STATUS_DRAINING)
+            tracer_complain("the broker has gone: it is about to end");
         if (status == STATUS_UNREACHABLE || status == STATUS_TIMED_OUT)
             tracer_complain("the broker has gone: %s", tracer_cause(self->connection, status));
         code = tracer_exit_for(status);

@@ -7,6 +7,7 @@ import pty
 import resource
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -393,6 +394,20 @@ def test_a_broker_that_goes_silent_has_gone():
     with folder() as here:
         with PlantedBroker(here, answering(watch=lambda fields: [(OK, [0, 0]), traced([])])):
             contains(said("--data", here, "watch", code=3), "the broker has gone")
+
+
+def test_a_broker_that_lets_a_handshake_go_is_asked_again():
+    with folder() as here, socket.socket(socket.AF_UNIX) as busy:
+        busy.bind(os.path.join(here, "operator.sock"))
+        busy.listen()
+        process = subprocess.Popen([TRACE, "--data", here, "--past-only", "watch"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env=environment())
+        first, _ = busy.accept()
+        time.sleep(2.5)  # where nobody listens for two seconds no broker is
+        first.close()
+        os.remove(os.path.join(here, "operator.sock"))
+        with PlantedBroker(here, answering()):
+            equal((process.communicate(timeout=60 * SLOW)[1], process.returncode), ("", 0))
 
 
 def test_where_the_broker_is_looked_for():
