@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 #define USER "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7" /* ZeroMQ RFC 26's example of a key */
 

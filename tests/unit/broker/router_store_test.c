@@ -34,7 +34,7 @@ static void test_failed_write_acks_nothing(void **state)
         assert_false(client_receive(&client, 60));
         /* What follows is refused or answered, and in the end the same request is acknowledged. */
         status_t status = STATUS_STORE_FAILED;
-        for (int i = 0; i < 100 && status != STATUS_OK; i++) {
+        for (int i = 0; i < 600 && status != STATUS_OK; i++) {
             status = client_call(&client, VERB_register, &registration);
             assert_true(status == STATUS_OK || status == STATUS_STORE_FAILED ||
                         status == STATUS_RATE_LIMITED);
@@ -62,7 +62,7 @@ static void test_full_store_refuses(void **state)
     assert_true(counter_get(&broker.counters.writes_refused) >= 1);
     usleep(50000);
     store_memory_set_full(broker.store, false);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 600; i++) {
         status = client_call(&client, VERB_register, &registration);
         if (status == STATUS_OK) {
             break;
