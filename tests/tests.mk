@@ -100,7 +100,7 @@ test-san:
 	@TEST_TIMEOUT=900 tests/run --jobs 2 $(E2E:%='/usr/bin/python3 % $(BUILD)') $(UNIT) '$(BUILD)/simulate --tap 50' \
 		$(REPLAY:%='% --tap tests/fuzz/corpus')
 # The unit tests with threads of their own.
-WITH_THREADS := mailbox_pair actor_loop engine_screens link_socket home_socket router router_store router_calls trace_hub backup
+WITH_THREADS := mailbox_pair actor_loop engine_screens link_socket home_socket router router_store router_calls trace_queue trace_hub backup
 # Those of the HTTP server in which many threads meet.
 HTTP_TSAN := test_not_ready_while_draining test_events_tell_what_passes test_streams_are_bounded
 test-tsan:
