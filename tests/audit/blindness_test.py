@@ -380,5 +380,5 @@ if __name__ == "__main__":
         main(globals())
     finally:
         if SHARED:
-            SHARED["world"].__exit__(None)
+            SHARED["world"].__exit__(None, None, None)
             SHARED["folder"].cleanup()

@@ -43,7 +43,7 @@ def refused_to_start(world, *parts, data=None, args=ANY_PORT, **options):
 
 
 def events(world, name):
-    lines = [json.loads(line) for line in world.broker.log_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("\n")]
+    lines = [json.loads(line) for line in world.broker.log_text().splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == name]
 
 

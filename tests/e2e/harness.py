@@ -23,6 +23,11 @@ SLOW = 6 if IS_SANITIZED else 1
 REPORTS = tempfile.mkdtemp(prefix="conclave-reports-") if IS_SANITIZED else None
 said = []  # reports that stood on a standard error
 
+# Whatever started the tests (nohup, a shell's background): what they start heeds signals.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
+
 
 def collect_reports():
     """From now on each process writes what its sanitizers find to a file of its own, whoever started it and however it ends."""
