@@ -322,7 +322,7 @@ def test_top_shows_what_waits_who_is_busy_and_who_is_slow():
              step("stored", turn=7, duration_us=800, time_us=5_000)]
     with folder() as here:
         answers = answering(overview=lambda fields: [overview((2, ago(60)), (4, ago(9000)), loads, slow)],
-                            watch=lambda fields: [traced([step("session_opened", user="bob")], 11), traced(steps), (OK, [0, 0])])
+                            watch=lambda fields: [traced([step("session_opened", user="bob"), *steps], 11), (OK, [0, 0])])
         with PlantedBroker(here, answers):
             text = trace("--data", here, "--for", "1", "top")[0]
             for line in ("requests 2 (1 refused), messages 4, pushed 2, fetched 1, pushes dropped 1\n",
