@@ -29,13 +29,8 @@ static status_t gather(top_t *self)
     size_t count;
     uint64_t dropped;
     const int64_t until_ms = monotonic_clock_ms() + STRETCH_MS;
-    bool has_read = false;
-    for (;;) {
-        int64_t left_ms = until_ms - monotonic_clock_ms();
-        if (left_ms <= 0 && has_read)
-            return STATUS_OK;
-        has_read = true; /* once, however late it is by now */
-        left_ms = left_ms > 0 ? left_ms : 0;
+    int64_t left_ms = STRETCH_MS;
+    do {
         status_t status = step_source_next(&self->source, (int)left_ms, &steps, &count, &dropped);
         if (status == STATUS_TIMED_OUT)
             return STATUS_OK;
@@ -44,7 +39,9 @@ static status_t gather(top_t *self)
         self->lost += dropped;
         for (size_t i = 0; i < count; i++)
             rates_add(&self->rates, &steps[i]);
-    }
+        left_ms = until_ms - monotonic_clock_ms();
+    } while (left_ms > 0);
+    return STATUS_OK;
 }
 
 static void print_title(const top_t *self, const char *text)

@@ -336,6 +336,9 @@ void member_history(member_core_t *self, uint64_t screen, uint64_t request,
 /* member_outbox.c */
 void member_send(member_core_t *self, uint64_t screen, uint64_t request,
                  const local_send_request_t *body);
+/* Tells who typed it why it waits, and that they needn't. It stays in the outbox. */
+void member_outbox_excuse(member_core_t *self, outbox_entry_t *entry, status_t why,
+                          const char *detail);
 void member_outbox_count(member_core_t *self, uint64_t screen, uint64_t request,
                          const local_outbox_request_t *body);
 void member_outbox_work(member_core_t *self, group_t *group);

@@ -117,11 +117,7 @@ void member_refuse_all_asks(member_core_t *self, status_t status, const char *de
     }
     for (size_t i = 0; i < self->group_count; i++) {
         group_t *group = self->groups[i];
-        for (size_t k = 0; k < group->outbox_count; k++) {
-            outbox_entry_t *entry = &group->outbox[k];
-            if (entry->request)
-                member_refuse(self, entry->screen, entry->request, LOCAL_VERB_send, status, detail);
-            entry->request = 0;
-        }
+        for (size_t k = 0; k < group->outbox_count; k++)
+            member_outbox_excuse(self, &group->outbox[k], status, detail);
     }
 }

@@ -159,10 +159,16 @@ void member_send(member_core_t *self, uint64_t screen, uint64_t request,
     local_write_push(&frame, LOCAL_VERB_queued, ++self->push_count, &push);
     frames_add(&self->effects->screens, screen, &frame);
     status = session_refusal(&self->session);
-    if (status) { /* it waits in the outbox, but whoever typed it needn't wait */
-        member_refuse(self, screen, request, LOCAL_VERB_send, status, self->session.reason);
-        entry->request = 0;
-    }
+    if (status)
+        member_outbox_excuse(self, entry, status, self->session.reason);
+}
+
+void member_outbox_excuse(member_core_t *self, outbox_entry_t *entry, status_t why,
+                          const char *detail)
+{
+    if (entry->request)
+        member_refuse(self, entry->screen, entry->request, LOCAL_VERB_send, why, detail);
+    entry->request = 0;
 }
 
 void member_outbox_count(member_core_t *self, uint64_t screen, uint64_t request,

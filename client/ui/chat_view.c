@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PEOPLE_MAX          4096
+#define PEOPLE_MAX 4096
 
 void chat_print(chat_t *self, char *line)
 {

@@ -28,11 +28,12 @@ static status_t say_serving(invocation_t *self, const access_t *access)
                           : "Serving. Ctrl-C ends it.");
 }
 
-/* Who never asked for anything is told nothing: this asks, and what it is answered is not needed. */
+/* Who never asked for anything is told nothing: this asks, and what it is answered is not needed.
+ */
 static status_t attend(access_t *access)
 {
     uint64_t id;
-    return access_send(access, LOCAL_VERB_whoami, &(local_whoami_request_t){0}, &id);
+    return access_send(access, LOCAL_VERB_whoami, NULL, &id);
 }
 
 static status_t begin(invocation_t *self, access_t *access)
@@ -43,7 +44,7 @@ static status_t begin(invocation_t *self, access_t *access)
 
 /* What was said of the link. */
 typedef struct {
-    uint64_t due_ms;     /* when it will have been down for too long; 0: it is up, or that was said */
+    uint64_t due_ms; /* when it will have been down for too long; 0: it is up, or that was said */
     text_buffer_t cause; /* said last; empty: it is up */
 } link_news_t;
 

@@ -2,7 +2,6 @@
 """The operator's side of conclaved: options, exit codes, files, start and stop, and what it says when something is wrong."""
 import base64
 import contextlib
-import json
 import os
 import resource
 import shutil
@@ -21,6 +20,7 @@ from zmq.utils import z85
 from conclave_client import Member
 from conclave_wire import EVENTS, Connection
 from harness import BUILD, SLOW, World, contains, equal, main, matches, room, wait_for
+from operating import events
 
 CONCLAVED = os.path.join(BUILD, "conclaved")
 ANY_PORT = ("--listen", "tcp://127.0.0.1:*")
@@ -40,11 +40,6 @@ def refused_to_start(world, *parts, data=None, args=ANY_PORT, **options):
     equal(len(errors), 1, "lines that tell of an error in " + result.stderr)
     for part in parts:
         contains(errors[0], part)
-
-
-def events(world, name):
-    lines = [json.loads(line) for line in world.broker.log_text().splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == name]
 
 
 # --- Options ----------------------------------------------------------------------------------

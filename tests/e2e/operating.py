@@ -17,7 +17,7 @@ import zmq
 
 from conclave_wire import CODES, BrokerSaid, Connection
 from harness import BUILD, REPO, SLOW, wait_for
-from planted import FIELDS, OK, PUSH, REQUEST, UNWATCH, WATCH
+from planted import FIELDS, OK, REPLY, REQUEST, UNWATCH, WATCH
 
 CONCLAVED = os.path.join(BUILD, "conclaved")
 
@@ -73,36 +73,62 @@ def connection(world):
         wire.close()
 
 
+class Tool:
+    """One at the broker's socket for its operator's tools, who says what it likes."""
+
+    def __init__(self, context, world):
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.linger = 60000
+        self.socket.connect("ipc://" + os.path.join(world.broker.data, "operator.sock"))
+        self.last = 0
+
+    def send(self, verb, *fields):
+        self.last += 1
+        self.socket.send(msgpack.packb([REQUEST, verb, self.last, b"", "", list(fields)]))
+        return self.last
+
+    def receive(self):
+        assert self.socket.poll(60000 * SLOW), "nothing came"
+        return msgpack.unpackb(self.socket.recv())
+
+    def answer(self, number):
+        while True:
+            message = self.receive()
+            if message[0] == REPLY and message[2] == number:
+                return message[3], message[4]
+
+    def ask(self, verb, *fields):
+        return self.answer(self.send(verb, *fields))
+
+
+@contextlib.contextmanager
+def tools(world):
+    """Makes tools, and closes them."""
+    context = zmq.Context()
+    made = []
+
+    def make():
+        made.append(Tool(context, world))
+        return made[-1]
+    try:
+        yield make
+    finally:
+        for tool in made:
+            tool.socket.close()
+        context.term()
+
+
 def settle(world):
     """Until the steps of all that the broker has answered by now are where its tools find them: a thread takes them there after the answers.
     Steps keep their order, so one of our own is waited for."""
-    context = zmq.Context()
-    tool = context.socket(zmq.DEALER)
-    tool.linger = 0
-    tool.connect("ipc://" + os.path.join(world.broker.data, "operator.sock"))
-
-    def next_message():
-        assert tool.poll(60000 * SLOW), "the broker's operator socket says nothing"
-        return msgpack.unpackb(tool.recv())
-
-    def ask(number, verb, *fields):
-        tool.send(msgpack.packb([REQUEST, verb, number, b"", "", list(fields)]))
-        while (message := next_message())[0] == PUSH:
-            pass
-        assert message[2:4] == [number, OK], message
-
-    wire = Connection(world.broker.url)
-    try:
-        ask(1, WATCH, "", "", CODES["hello"], 0, 0, 0, 0, 0)
+    with tools(world) as make, contextlib.closing(Connection(world.broker.url)) as wire:
+        tool = make()
+        assert tool.ask(WATCH, "", "", CODES["hello"], 0, 0, 0, 0, 0)[0] == OK
         wire.last_id = secrets.randbits(48)
         wire.call("hello", 1, 1, "to settle", seconds=60 * SLOW)
-        while not any(step[FIELDS.index("request")] == wire.last_id for step in next_message()[3][1]):
+        while not any(step[FIELDS.index("request")] == wire.last_id for step in tool.receive()[3][1]):
             pass
-        ask(2, UNWATCH)  # its place is free again
-    finally:
-        wire.close()
-        tool.close()
-        context.term()
+        assert tool.ask(UNWATCH)[0] == OK  # its place is free again
 
 
 def account(world, name):

@@ -1,65 +1,20 @@
 # SPDX-License-Identifier: MPL-2.0
 """The broker's socket for its operator's tools: what is asked badly, by too many, or by who has gone meanwhile; and starts without it."""
-import contextlib
 import json
 import os
 import socket
 import subprocess
-import time
 
 import msgpack
-import zmq
 from harness import BUILD, SLOW, World, contains, equal, main, wait_for
-from planted import BACKUP, OK, OVERVIEW, PUSH, REPLY, REQUEST, TOO_MANY, TRACED, UNWATCH, WATCH
+from operating import events, tools
+from planted import BACKUP, OK, OVERVIEW, PUSH, REQUEST, TOO_MANY, TRACED, UNWATCH, WATCH
 
 CONCLAVED = os.path.join(BUILD, "conclaved")
 TRACE = os.path.join(BUILD, "conclave-trace")
 WATCH_ALL = ["", "", 0, 0, 0, 0, 0, 0]
 LISTENERS, SESSIONS, CONNECTIONS = 32, 64, 128  # that the broker has places for
 BAD_TYPE, INVALID, CONFLICT = 3, 134, 73
-
-
-class Tool:
-    def __init__(self, context, world):
-        self.socket = context.socket(zmq.DEALER)
-        self.socket.linger = 60000
-        self.socket.connect("ipc://" + os.path.join(world.broker.data, "operator.sock"))
-        self.last = 0
-
-    def send(self, verb, *fields):
-        self.last += 1
-        self.socket.send(msgpack.packb([REQUEST, verb, self.last, b"", "", list(fields)]))
-        return self.last
-
-    def receive(self):
-        assert self.socket.poll(20000 * SLOW), "nothing came"
-        return msgpack.unpackb(self.socket.recv())
-
-    def answer(self, number):
-        while True:
-            message = self.receive()
-            if message[0] == REPLY and message[2] == number:
-                return message[3], message[4]
-
-    def ask(self, verb, *fields):
-        return self.answer(self.send(verb, *fields))
-
-
-@contextlib.contextmanager
-def tools(world):
-    """Makes tools, and closes them."""
-    context = zmq.Context()
-    made = []
-
-    def make():
-        made.append(Tool(context, world))
-        return made[-1]
-    try:
-        yield make
-    finally:
-        for tool in made:
-            tool.socket.close()
-        context.term()
 
 
 def overview(tool):
@@ -124,10 +79,6 @@ def test_who_only_asks_keeps_no_place_from_who_listens():
 
 # --- Backups ----------------------------------------------------------------------------------
 
-def logged(world, name):
-    return [line for line in map(json.loads, world.broker.log_text().splitlines()) if line["event"] == name]
-
-
 def test_one_backup_at_a_time():
     with World() as world, tools(world) as make:
         world.users("ada")
@@ -153,7 +104,7 @@ def test_one_backup_at_a_time():
             equal(tool.ask(BACKUP, second)[0], OK, "and the next one after it")
             return True
         wait_for(two_at_once, 60, "two are asked for at once")
-        equal(len(logged(world, "backup_made")), made)
+        equal(len(events(world, "backup_made")), made)
 
 
 def test_a_backup_is_made_though_who_asked_has_gone():
@@ -163,7 +114,7 @@ def test_a_backup_is_made_though_who_asked_has_gone():
         target = os.path.join(world.dir, "copy")
         tool.send(BACKUP, target)
         tool.socket.close()
-        wait_for(lambda: logged(world, "backup_made"), 30, "the backup is made")
+        wait_for(lambda: events(world, "backup_made"), 30, "the backup is made")
         equal(sorted(os.listdir(target)), ["backup.info", "broker.key", "store"])
         overview(make())
 
@@ -174,7 +125,7 @@ def test_the_end_waits_for_a_backup_that_has_begun():
         overview(tool)
         target = os.path.join(world.dir, "copy")
         tool.send(BACKUP, target)
-        wait_for(lambda: logged(world, "backup_begun"), 30, "it has begun")
+        wait_for(lambda: events(world, "backup_begun"), 30, "it has begun")
         equal(world.broker.stop(), 0)
         equal(sorted(os.listdir(target)), ["backup.info", "broker.key", "store"])
         assert not os.path.exists(target + ".partial")
@@ -187,8 +138,8 @@ def test_failures_of_backups_are_told_and_logged():
             status, (files, size, problem) = tool.ask(BACKUP, target)
             assert status != OK and (files, size) == (0, 0), (status, files, size)
             contains(problem, text)
-        equal(len(logged(world, "backup_failed")), 3)
-        contains(logged(world, "backup_failed")[-1]["problem"], "no absolute path")
+        equal(len(events(world, "backup_failed")), 3)
+        contains(events(world, "backup_failed")[-1]["problem"], "no absolute path")
 
 
 # --- Starts -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import zmq
 from conclave_wire import EVENTS
 from harness import BUILD, SLOW, World, contains, equal, main, matches, room, wait_for
 from http_test import ANY, fresh_metrics
-from operating import account, connection, events, settle
+from operating import account, connection, events, settle, tools
 
 
 def tracer(world, *args, code=0, target=True, settles=True):
@@ -64,14 +64,6 @@ def until_told(user, condition, what):
         user.run("listen", "--count", "1", "--wait", "1")
         return condition()
     wait_for(told, 30, what)
-
-
-def raw_operator(world):
-    context = zmq.Context()
-    dealer = context.socket(zmq.DEALER)
-    dealer.linger = 0
-    dealer.connect("ipc://" + os.path.join(world.broker.data, "operator.sock"))
-    return context, dealer
 
 
 def test_filters_pass_what_they_name():
@@ -564,16 +556,14 @@ def tracer_works(world):
 
 
 def test_a_client_s_verbs_are_no_operator_s_and_the_reverse():
-    with World() as world:
-        context, dealer = raw_operator(world)
+    with World() as world, tools(world) as make:
+        dealer = make().socket
         # [0, hello, 7, token, traceparent, [1, 1, ""]]
         dealer.send(bytes.fromhex("96000107c400a0930101a0"))
         assert dealer.poll(30000 * SLOW), "an answer"
         answer = dealer.recv()
         equal(answer[:5], bytes.fromhex("95010107") + answer[4:5])
         equal(answer[4], 2, "UNKNOWN_VERB")
-        dealer.close()
-        context.term()
 
 
 if __name__ == "__main__":

@@ -163,15 +163,22 @@ static void test_a_copy_of_this_device_is_noticed(void **state)
     buffer_free(&sealed);
 }
 
-/* Another client of this user logged in: what was typed stays, and goes out at the next start. */
+/* Another client of this user logs in while a text of bob's is on its way. */
+static uint64_t session_is_replaced(room_t *self, buffer_t *sealed)
+{
+    forget_lines(self);
+    uint64_t id = bob_sends(self, 96, "wait for me", sealed);
+    peer_reply(&self->bob, VERB_send, id, STATUS_REPLACED, NULL);
+    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_REPLACED);
+    return id;
+}
+
+/* What was typed stays, and goes out at the next start. */
 static void test_what_was_sent_when_the_session_stopped_goes_out_later(void **state)
 {
     room_t *self = *state;
-    forget_lines(self);
     buffer_t sealed = {0};
-    uint64_t id = bob_sends(self, 96, "wait for me", &sealed);
-    peer_reply(&self->bob, VERB_send, id, STATUS_REPLACED, NULL);
-    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_REPLACED);
+    uint64_t id = session_is_replaced(self, &sealed);
     assert_int_equal(peer_rows(&self->bob, ROW_OUTBOX), 1);
     restart(self);
     assert_true(resent(self, &sealed, &id));
@@ -188,11 +195,8 @@ static void type_text(room_t *self, uint64_t request, const char *text)
 static void test_what_is_typed_when_the_session_has_stopped_is_answered_at_once(void **state)
 {
     room_t *self = *state;
-    forget_lines(self);
     buffer_t sealed = {0};
-    uint64_t id = bob_sends(self, 96, "wait for me", &sealed);
-    peer_reply(&self->bob, VERB_send, id, STATUS_REPLACED, NULL);
-    assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_REPLACED);
+    uint64_t id = session_is_replaced(self, &sealed);
     type_text(self, 97, "and for me");
     assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_REPLACED);
     assert_int_equal(peer_told(&self->bob, LOCAL_VERB_send), STATUS_INVALID);
