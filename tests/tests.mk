@@ -72,7 +72,7 @@ tools: $(BENCH) $(BUILD)/simulate $(REPLAY) $(BUILD)/tests/demo/try_open $(AUDIT
 SEEDS ?= 1000
 # Both cores are used.
 SIMULATIONS := '$(BUILD)/simulate --tap 500' '$(BUILD)/simulate --tap 500 501' '$(BUILD)/simulate --self-test'
-SLOW_E2E := tests/interop/lying_broker_test.py tests/interop/misbehaving_test.py tests/e2e/tracer_test.py tests/e2e/trace_test.py tests/e2e/home_test.py
+SLOW_E2E := tests/interop/lying_broker_test.py tests/interop/misbehaving_test.py tests/e2e/tracer_test.py tests/e2e/trace_test.py tests/e2e/http_events_test.py tests/e2e/home_test.py
 E2E := $(sort $(wildcard tests/e2e/*_test.py)) $(sort $(wildcard tests/interop/*_test.py))
 
 .PHONY: test test-unit test-quick test-san test-tsan layering simulate soak
@@ -102,13 +102,14 @@ test-san:
 # The unit tests with threads of their own.
 WITH_THREADS := mailbox_pair actor_loop engine_screens link_socket home_socket router router_store router_calls trace_queue trace_hub backup
 # Those of the HTTP server in which many threads meet.
-HTTP_TSAN := test_not_ready_while_draining test_events_tell_what_passes test_streams_are_bounded
+HTTP_EVENTS_TSAN := test_events_tell_what_passes test_streams_are_bounded
 test-tsan:
 	@$(MAKE) --no-print-directory -s -j2 all unit
 	@# libzmq and RocksDB are not instrumented: what happens inside them is not ours to judge.
 	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 TEST_TIMEOUT=900 tests/run --jobs 1 $(filter $(foreach name,$(WITH_THREADS),%/$(name)_test),$(UNIT)) \
 		'/usr/bin/python3 tests/e2e/conversation_test.py $(BUILD)' '/usr/bin/python3 tests/e2e/trace_test.py $(BUILD)' \
-		'/usr/bin/python3 tests/e2e/trace_kinds_test.py $(BUILD)' '/usr/bin/python3 tests/e2e/http_test.py $(BUILD) $(HTTP_TSAN)'
+		'/usr/bin/python3 tests/e2e/operator_access_test.py $(BUILD)' '/usr/bin/python3 tests/e2e/trace_kinds_test.py $(BUILD)' \
+		'/usr/bin/python3 tests/e2e/http_test.py $(BUILD) test_not_ready_while_draining' '/usr/bin/python3 tests/e2e/http_events_test.py $(BUILD) $(HTTP_EVENTS_TSAN)'
 # Under valgrind's memcheck, without sanitizers. What is not, and why:
 #   keys_property, keys_attack, keys_large    minutes of random groups and of groups of 100,000, made of what the others do once
 #   router, vault_crash    clients' patience and a killed writer go by the wall clock
